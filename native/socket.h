@@ -1,0 +1,79 @@
+// One wrapped class over a file descriptor of any (domain, type, protocol): UDP and netlink share it.
+//
+// It makes system calls and moves bytes. Results are numbers: >= 0, or a negated errno; what they mean, what to
+// try again and what to tell the user is decided in TypeScript. A wrong argument here is a bug of the binding room
+// and throws.
+#pragma once
+
+#include <memory>
+
+#include <napi.h>
+
+#include "instance.h"
+
+namespace geysir {
+
+class Socket : public Napi::ObjectWrap<Socket> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  // new Socket(domain, type, protocol, onEvent). A failed socket(2) leaves `fd` negative: the negated errno.
+  explicit Socket(const Napi::CallbackInfo& info);
+  ~Socket() override { release(); }
+
+  // Closes the descriptor and stops polling. Safe to repeat, and at any time of an environment's life.
+  void release();
+
+ private:
+  // What onEvent is called with, beside a value: keep in step with src/binding/native.ts.
+  enum class Event : uint32_t { batch = 1, writable = 2, error = 3 };
+
+  // bind(sockaddr: Uint8Array): number
+  Napi::Value bind(const Napi::CallbackInfo& info);
+  // connect(sockaddr: Uint8Array): number. An AF_UNSPEC address dissolves the association.
+  Napi::Value connect(const Napi::CallbackInfo& info);
+  // getName(ofPeer: boolean, out: Uint8Array): number of bytes
+  Napi::Value get_name(const Napi::CallbackInfo& info);
+  // setOption(level, name, value: Uint8Array): number
+  Napi::Value set_option(const Napi::CallbackInfo& info);
+  // getOption(level, name, out: Uint8Array): number of bytes
+  Napi::Value get_option(const Napi::CallbackInfo& info);
+  // poll(interest: a mask of 1 readable, 2 writable, 4 errors): number
+  Napi::Value poll(const Napi::CallbackInfo& info);
+  // setSlots(slotBytes, strideBytes, slots): number. How a batch divides the shared slab.
+  Napi::Value set_slots(const Napi::CallbackInfo& info);
+  // receive(flags): number of messages. The way of the error queue (MSG_ERRQUEUE); batches come by event.
+  Napi::Value receive(const Napi::CallbackInfo& info);
+  // send(slab: Uint8Array, messages: Uint32Array, headerless first, count): number of messages taken
+  Napi::Value send(const Napi::CallbackInfo& info);
+  // setRef(ref: boolean): void
+  Napi::Value set_ref(const Napi::CallbackInfo& info);
+  // close(): void
+  Napi::Value close(const Napi::CallbackInfo& info);
+  // fd: number
+  Napi::Value fd(const Napi::CallbackInfo& info);
+
+  static void on_poll(uv_poll_t* handle, int status, int events);
+  void handle_poll(int status, int events);
+  void dispatch(Event event, int value);
+  int start_polling(int interest);
+  void stop_polling();
+  // One recvmmsg(2) into the shared slab and tables. Returns the number of messages or a negated errno.
+  int receive_batch(int flags);
+  bool reading() const { return (interest_ & UV_READABLE) != 0; }
+
+  int fd_ = -1;
+  int open_error_ = 0;
+  int interest_ = 0;
+  bool ref_ = true;
+  uint32_t slot_bytes_ = 0;
+  uint32_t stride_bytes_ = 0;
+  uint32_t slots_ = 0;
+  Poller* poller_ = nullptr;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+  // Weak while the socket is idle and strong while it polls, like the wrapper object itself: an idle socket that
+  // nobody holds is collected and closed, a listening one stays.
+  Napi::FunctionReference on_event_;
+};
+
+}  // namespace geysir

@@ -1,0 +1,69 @@
+/**
+ * The typed contract of the addon, as `native/` keeps it. Results are numbers: >= 0, or a negated errno.
+ */
+
+export interface NativeSocket {
+  /** The descriptor, or the negated errno of a failed socket(2). */
+  fd(): number
+  bind(address: Uint8Array): number
+  connect(address: Uint8Array): number
+  /** Writes the local (or the peer's) sockaddr and returns its length. */
+  getName(ofPeer: boolean, out: Uint8Array): number
+  setOption(level: number, name: number, value: Uint8Array): number
+  /** Writes the value and returns its length. */
+  getOption(level: number, name: number, out: Uint8Array): number
+  /** Watches the descriptor: a mask of {@link INTEREST}. While it is not 0 the socket is kept from collection. */
+  poll(interest: number): number
+  /** How a batch divides the shared slab: `slots` of `slotBytes`, `strideBytes` apart. */
+  setSlots(slotBytes: number, strideBytes: number, slots: number): number
+  /** Receives a batch now, with flags for recvmmsg(2); the tables then describe it. */
+  receive(flags: number): number
+  /** Sends messages `first` to `first + count - 1` of the table and returns how many the kernel took. */
+  send(slab: Uint8Array, messages: Uint32Array, first: number, count: number): number
+  setRef(ref: boolean): void
+  close(): void
+}
+
+/**
+ * Called with one of {@link EVENT} and its value: the number of messages that the tables describe, nothing, or an errno
+ * (0 when the kernel only said "look at the error queue").
+ */
+export type NativeEventHandler = (event: number, value: number) => void
+
+export interface NativeInterfaceEntry {
+  name: string
+  index: number
+  flags: number
+  /** Raw sockaddrs, or null. */
+  address: Uint8Array | null
+  netmask: Uint8Array | null
+  broadcast: Uint8Array | null
+}
+
+export interface NativeLayout {
+  datagramWords: number
+  receiveHeaderWords: number
+  receivedMessageWords: number
+  outgoingMessageWords: number
+  addressBytes: number
+  maxMessagesPerCall: number
+  pointerBytes: number
+  groupRequestAddressOffset: number
+  groupSourceRequestSourceOffset: number
+  groupSourceRequestBytes: number
+}
+
+export interface Addon {
+  readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
+  /** Where every socket of this thread receives. The addon looks the memory up at each use and survives its detaching. */
+  setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
+  /** getifaddrs(3), or a negated errno. */
+  interfaces(): NativeInterfaceEntry[] | number
+  readonly layout: NativeLayout
+}
+
+/** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers. */
+export const EVENT = { batch: 1, writable: 2, error: 3 } as const
+
+/** What {@link NativeSocket.poll} watches (uv_poll's mask). Errors come with the others too. */
+export const INTEREST = { none: 0, readable: 1, writable: 2, errors: 4 } as const

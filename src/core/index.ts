@@ -1,0 +1,12 @@
+/**
+ * The vocabulary of every other room: endpoints, datagram batches, argument checks, errors.
+ *
+ * May import nothing: no other room, no `node:*`, no clock, no timer, no randomness. `Buffer`, `Uint8Array` and friends are
+ * globals and allowed. Nothing here knows that an operating system exists.
+ */
+export * from './arguments.js'
+export * from './batch-layout.js'
+export * from './endpoint.js'
+export * from './errors.js'
+export * from './ip-address.js'
+export * from './receive-batch.js'

@@ -1,0 +1,14 @@
+/**
+ * `UdpSocket`: the option table, batches in and out, capabilities, statistics.
+ *
+ * May import core and binding. Knows nothing of protocols, links or interface changes.
+ */
+export { capabilities, type Capabilities } from './capabilities.js'
+export { endpoint } from './endpoint-input.js'
+export type { GroupOptions } from './groups.js'
+export { PATH_MTU_DISCOVERY, type KernelOptionName, type KernelOptionValues, type PathMtuDiscovery } from './option-table.js'
+export { PeerError } from './peer-error.js'
+export type { SendOptions } from './send-control.js'
+export type { SocketType, UdpSocketOptions } from './socket-options.js'
+export type { SocketStatistics } from './statistics.js'
+export { UdpSocket, type BindOptions, type UdpSocketEvents } from './udp-socket.js'

@@ -1,0 +1,51 @@
+import type { Addon } from '../binding/index.js'
+import type { Endpoint } from '../core/index.js'
+
+/**
+ * Where segmentation offload was refused, a destination at a time.
+ *
+ * Whether `UDP_SEGMENT` works depends on the device that a route leads to: it fails with EIO where the device cannot checksum,
+ * with EINVAL or EMSGSIZE where a segment is larger than the path MTU (and IP would have had to fragment), and it may start to
+ * fail while a program runs, when a route changes. What worked on loopback says nothing about another interface.
+ */
+export class OffloadRoutes {
+  /** Shared by the sockets of this thread: they share the routing table as well. */
+  static of(addon: Addon): OffloadRoutes {
+    let routes = shared.get(addon)
+    if (routes === undefined) {
+      routes = new OffloadRoutes()
+      shared.set(addon, routes)
+    }
+    return routes
+  }
+
+  readonly #maxSegmentBytes = new Map<string, number>()
+
+  /** The longest segment that is worth trying to `endpoint`. */
+  maxSegmentBytes(endpoint: Endpoint | undefined): number {
+    if (this.#maxSegmentBytes.size === 0 || endpoint === undefined) return Infinity
+    return this.#maxSegmentBytes.get(endpoint.address) ?? Infinity
+  }
+
+  /** Segments of `segmentBytes` were refused although the same datagrams passed one by one. */
+  refuse(endpoint: Endpoint, segmentBytes: number, byDevice: boolean): void {
+    const limit = byDevice ? 0 : segmentBytes - 1
+    const key = endpoint.address
+    if (this.#maxSegmentBytes.size >= MAX_ROUTES && !this.#maxSegmentBytes.has(key)) this.#forgetOldest()
+    this.#maxSegmentBytes.set(key, Math.min(limit, this.maxSegmentBytes(endpoint)))
+  }
+
+  /** For `capabilities()`: destination addresses, and the longest segment that is still tried there. */
+  list(): { address: string; maxSegmentBytes: number }[] {
+    return [...this.#maxSegmentBytes].map(([address, maxSegmentBytes]) => ({ address, maxSegmentBytes }))
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#maxSegmentBytes.keys().next()
+    if (!oldest.done) this.#maxSegmentBytes.delete(oldest.value)
+  }
+}
+
+const shared = new WeakMap<Addon, OffloadRoutes>()
+/** Destinations remembered; the oldest is forgotten, and at worst tried again. */
+const MAX_ROUTES = 1024

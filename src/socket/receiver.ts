@@ -1,0 +1,144 @@
+import { EndpointTable, type Addon, type NativeSocket } from '../binding/index.js'
+import {
+  RECEIVE_HEADER,
+  RECEIVED_MESSAGE,
+  RECEIVED_MESSAGE_WORDS,
+  RECEIVE_HEADER_WORDS,
+  featureUnavailable,
+  type Endpoint,
+  type ReceiveBatch,
+} from '../core/index.js'
+import { BatchConsumers } from './batch-consumers.js'
+import * as k from './kernel-constants.js'
+import type { KernelOptions } from './kernel-options.js'
+import { readErrorQueue, type PeerError } from './peer-error.js'
+import { ReceivePool, strideOf } from './receive-pool.js'
+import { slotPlan, type ResolvedOptions } from './socket-options.js'
+import { WrappingCounter, type SocketStatistics } from './statistics.js'
+
+/** Who gets what a {@link Receiver} receives. */
+export interface ReceiverOwner {
+  readonly closed: boolean
+  /** Hands a batch to its listeners. */
+  emitBatch(batch: ReceiveBatch): void
+  hasDatagramListener(): boolean
+  emitDatagram(payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number): void
+}
+
+/** The receiving half of a socket: it divides the slab, opens and counts batches, and hands them out. */
+export class Receiver {
+  /** Does the kernel hand over coalesced datagrams? */
+  readonly offload: boolean
+  readonly consumers: BatchConsumers
+  readonly #native: NativeSocket
+  readonly #kernelOptions: KernelOptions
+  readonly #statistics: SocketStatistics
+  readonly #owner: ReceiverOwner
+  readonly #pool: ReceivePool
+  readonly #endpoints = new EndpointTable()
+  readonly #drops = new WrappingCounter()
+
+  /** @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` when `receiveOffload` was demanded. */
+  constructor(
+    addon: Addon,
+    native: NativeSocket,
+    options: ResolvedOptions,
+    kernelOptions: KernelOptions,
+    statistics: SocketStatistics,
+    owner: ReceiverOwner,
+    onConsumersChange: () => void,
+  ) {
+    this.#native = native
+    this.#kernelOptions = kernelOptions
+    this.#statistics = statistics
+    this.#owner = owner
+    this.#pool = ReceivePool.of(addon)
+    this.consumers = new BatchConsumers(onConsumersChange)
+    // Without it the counter can still be asked for (readDrops); with it, it cannot wrap unseen.
+    kernelOptions.trySetInteger(k.SOL_SOCKET, k.SO_RXQ_OVFL, 1)
+    this.offload = options.receiveOffload && kernelOptions.trySetInteger(k.IPPROTO_UDP, k.UDP_GRO, 1)
+    if (options.receiveOffloadRequired && !this.offload) {
+      throw featureUnavailable('Option receiveOffload', 'this kernel has no UDP_GRO')
+    }
+    const { slotBytes, slots } = slotPlan(options, this.offload)
+    native.setSlots(slotBytes, strideOf(slotBytes), slots)
+  }
+
+  /** The addon has filled the current batch. */
+  handleBatch(): void {
+    const batch = this.#pool.current
+    batch.begin(this.#endpoints)
+    this.#count(batch)
+    try {
+      this.#owner.emitBatch(batch)
+      if (this.#owner.hasDatagramListener()) this.#emitEach(batch)
+      if (this.consumers.isWaiting) this.consumers.offer(batch)
+    } finally {
+      this.#pool.finish(batch)
+    }
+  }
+
+  /** Empties the error queue as far as a turn's budget goes. Not while a batch is open: it uses the same memory. */
+  takePeerErrors(): PeerError[] {
+    const errors: PeerError[] = []
+    for (let i = 0; i < MAX_ERROR_BATCHES; i++) {
+      const more = readErrorQueue(this.#native, this.#pool.current)
+      if (more === undefined) break
+      errors.push(...more)
+    }
+    return errors
+  }
+
+  /** Datagrams that the kernel dropped until now. */
+  readDrops(): number {
+    const reading = this.#kernelOptions.readDrops()
+    if (reading !== undefined) this.#drops.update(reading)
+    return this.#drops.total
+  }
+
+  get drops(): number {
+    return this.#drops.total
+  }
+
+  #emitEach(batch: ReceiveBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      if (this.#owner.closed) {
+        this.#statistics.datagramsAfterClose += batch.count - i
+        return
+      }
+      try {
+        this.#owner.emitDatagram(batch.payload(i), batch.endpoint(i), batch, i)
+      } catch (error) {
+        // An exception is the program's to handle, as an uncaught one; the other datagrams are still delivered.
+        process.nextTick(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  #count(batch: ReceiveBatch): void {
+    const statistics = this.#statistics
+    const header = batch.messageTable
+    statistics.batchesReceived++
+    statistics.datagramsReceived += batch.count
+    statistics.bytesReceived += batch.bytes
+    statistics.truncated += header[RECEIVE_HEADER.truncated]!
+    statistics.overflowed += header[RECEIVE_HEADER.overflow]!
+    if (header[RECEIVE_HEADER.hasKernelDrops] === 1) this.#drops.update(header[RECEIVE_HEADER.kernelDrops]!)
+    if (batch.count > batch.messages) statistics.segmentsReceived += countSegments(batch)
+  }
+}
+
+/** Datagrams of this batch that shared a message. */
+function countSegments(batch: ReceiveBatch): number {
+  let alone = 0
+  for (let message = 0; message < batch.messages; message++) {
+    const at = RECEIVE_HEADER_WORDS + message * RECEIVED_MESSAGE_WORDS
+    if (batch.messageTable[at + RECEIVED_MESSAGE.segmentBytes] === 0) alone++
+  }
+  return batch.count - alone
+}
+
+/** A flood of ICMP errors must not hold up the loop. */
+const MAX_ERROR_BATCHES = 16

@@ -1,0 +1,156 @@
+import type { LookupFunction } from 'node:net'
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  invalidArgType,
+  invalidArgValue,
+} from '../core/index.js'
+import { checkOptionValue } from './kernel-options.js'
+import { KERNEL_OPTION_NAMES, OPTION_TABLE, type KernelOptionName, type KernelOptionValues } from './option-table.js'
+import { COALESCED_SLOT_BYTES, slotsForCoalescing, slotsInSlab } from './receive-pool.js'
+import { SEND_SLAB_BYTES } from './send-queue.js'
+
+export type SocketType = 'udp4' | 'udp6'
+
+/** Options of `new UdpSocket`: the kernel's ({@link KernelOptionValues}) and these. */
+export interface UdpSocketOptions extends Partial<Omit<KernelOptionValues, 'pathMtuBytes'>> {
+  /** Default 'udp4'. A 'udp6' socket takes IPv4 as well (dual stack), unless it is `ipv6Only`. */
+  type?: SocketType
+  /** For 'udp6': do not take IPv4. ipv6(7) IPV6_V6ONLY. Default false. */
+  ipv6Only?: boolean
+  /**
+   * Receive datagrams that the kernel coalesced (udp(7) UDP_GRO). Default: on where the kernel can, unless `maxDatagramBytes`
+   * is given. `true` fails where the kernel cannot.
+   */
+  receiveOffload?: boolean
+  /** Let the kernel segment neighbours of one size and destination (udp(7) UDP_SEGMENT). Default: on where the kernel can. */
+  sendOffload?: boolean
+  /** Longer datagrams are cut and marked. 1 to 65 535, the default. Smaller makes for more datagrams a batch; excludes `receiveOffload`. */
+  maxDatagramBytes?: number
+  /** Messages received in one system call, 1 to 256. Default 64, and 16 with `receiveOffload`, where each can be many datagrams. */
+  receiveBatchMessages?: number
+  /** Payload bytes that may wait to be sent. Default 4 MiB. */
+  sendQueueBytes?: number
+  /** Datagrams that may wait to be sent. Default 65 536. */
+  sendQueueDatagrams?: number
+  /** Resolves names given to `bind`, `connect` and `resolve`: `dns.lookup` or a function like it. Default: names are refused. */
+  lookup?: LookupFunction
+  /** Closes the socket when it is aborted. */
+  signal?: AbortSignal
+}
+
+/** Every option that is not the kernel's, with its default filled in. */
+export interface ResolvedOptions {
+  readonly type: SocketType
+  readonly ipv6Only: boolean
+  readonly receiveOffload: boolean
+  /** Asked for by name, so that lacking it is an error. */
+  readonly receiveOffloadRequired: boolean
+  readonly sendOffload: boolean
+  readonly sendOffloadRequired: boolean
+  readonly maxDatagramBytes: number
+  readonly receiveBatchMessages: number | undefined
+  readonly sendQueueBytes: number
+  readonly sendQueueDatagrams: number
+  readonly lookup: LookupFunction | undefined
+  readonly signal: AbortSignal | undefined
+  readonly kernel: readonly KernelOptionName[]
+}
+
+const OWN_NAMES = [
+  'type',
+  'ipv6Only',
+  'receiveOffload',
+  'sendOffload',
+  'maxDatagramBytes',
+  'receiveBatchMessages',
+  'sendQueueBytes',
+  'sendQueueDatagrams',
+  'lookup',
+  'signal',
+] as const
+const KNOWN: ReadonlySet<string> = new Set<string>([...OWN_NAMES, ...KERNEL_OPTION_NAMES])
+
+/** Checks everything before a socket is opened. @throws Misuse, naming the option. */
+export function resolveOptions(options: UdpSocketOptions): ResolvedOptions {
+  checkOptions('options', options, KNOWN)
+  const type = options.type === undefined ? 'udp4' : checkOneOf('options.type', options.type, ['udp4', 'udp6'])
+  const ipv6Only = booleanOr('options.ipv6Only', options.ipv6Only, false)
+  if (ipv6Only && type === 'udp4') throw invalidArgValue('options.ipv6Only', true, "is for type 'udp6'")
+  const cut = options.maxDatagramBytes !== undefined && options.maxDatagramBytes < COALESCED_SLOT_BYTES
+  if (cut && options.receiveOffload === true) {
+    throw invalidArgValue('options.maxDatagramBytes', options.maxDatagramBytes, 'needs receiveOffload to be off')
+  }
+  const kernel = KERNEL_OPTION_NAMES.filter((name) => options[name as keyof UdpSocketOptions] !== undefined)
+  for (const name of kernel) {
+    const value: unknown = options[name as keyof UdpSocketOptions]
+    if (OPTION_TABLE[name].readOnly) throw invalidArgValue(`options.${name}`, value, 'cannot be set, only read')
+    checkOptionValue(name, value)
+  }
+  if (options.signal !== undefined) checkSignal(options.signal)
+  return Object.freeze({
+    type,
+    ipv6Only,
+    receiveOffload: booleanOr('options.receiveOffload', options.receiveOffload, !cut),
+    receiveOffloadRequired: options.receiveOffload === true,
+    sendOffload: booleanOr('options.sendOffload', options.sendOffload, true),
+    sendOffloadRequired: options.sendOffload === true,
+    maxDatagramBytes: integerOr(
+      'options.maxDatagramBytes',
+      options.maxDatagramBytes,
+      1,
+      COALESCED_SLOT_BYTES,
+      COALESCED_SLOT_BYTES,
+    ),
+    receiveBatchMessages:
+      options.receiveBatchMessages === undefined
+        ? undefined
+        : checkInteger('options.receiveBatchMessages', options.receiveBatchMessages, 1, MAX_RECEIVE_BATCH_MESSAGES),
+    sendQueueBytes: integerOr('options.sendQueueBytes', options.sendQueueBytes, 1, MAX_QUEUE, DEFAULT_QUEUE_BYTES),
+    sendQueueDatagrams: integerOr(
+      'options.sendQueueDatagrams',
+      options.sendQueueDatagrams,
+      1,
+      MAX_QUEUE,
+      DEFAULT_QUEUE_DATAGRAMS,
+    ),
+    lookup: options.lookup === undefined ? undefined : checkFunction('options.lookup', options.lookup),
+    signal: options.signal,
+    kernel,
+  })
+}
+
+/** How a batch divides the slab: the size of a slot and the number of slots. */
+export function slotPlan(options: ResolvedOptions, coalescing: boolean): { slotBytes: number; slots: number } {
+  if (coalescing) {
+    const slots = Math.min(options.receiveBatchMessages ?? DEFAULT_COALESCED_SLOTS, slotsForCoalescing())
+    return { slotBytes: COALESCED_SLOT_BYTES, slots }
+  }
+  const slotBytes = options.maxDatagramBytes
+  return { slotBytes, slots: Math.min(options.receiveBatchMessages ?? DEFAULT_SLOTS, slotsInSlab(slotBytes)) }
+}
+
+function booleanOr(name: string, value: unknown, otherwise: boolean): boolean {
+  return value === undefined ? otherwise : checkBoolean(name, value)
+}
+
+function integerOr(name: string, value: unknown, min: number, max: number, otherwise: number): number {
+  return value === undefined ? otherwise : checkInteger(name, value, min, max)
+}
+
+function checkSignal(signal: unknown): void {
+  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
+  }
+}
+
+const DEFAULT_SLOTS = 64
+/** 16 × 64 KiB stays in a second-level cache, and a turn of the event loop stays short. */
+const DEFAULT_COALESCED_SLOTS = 16
+const MAX_RECEIVE_BATCH_MESSAGES = 256
+const DEFAULT_QUEUE_BYTES = 8 * SEND_SLAB_BYTES
+const DEFAULT_QUEUE_DATAGRAMS = 65_536
+const MAX_QUEUE = 0x7fff_ffff
