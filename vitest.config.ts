@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+// CI takes the counts from a file.
+const results = process.env['GEYSIR_TEST_RESULTS']
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -7,6 +10,7 @@ export default defineConfig({
     pool: 'forks',
     // Views that outlive their handler read this instead of luck.
     env: { GEYSIR_POISON: '1' },
+    reporters: results === undefined ? ['default'] : ['default', ['json', { outputFile: results }]],
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },

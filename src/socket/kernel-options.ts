@@ -51,7 +51,7 @@ export class KernelOptions {
         this.#write(name, spec, rateBytes(value as number))
         break
       default:
-        this.#write(name, spec, int32(kernelValue(spec, value as boolean | number | string)))
+        this.#write(name, spec, int32(kernelValue(spec, value)))
     }
   }
 

@@ -14,7 +14,7 @@ import type { KernelOptions } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'
 import { ReceivePool, strideOf } from './receive-pool.js'
 import { slotPlan, type ResolvedOptions } from './socket-options.js'
-import { WrappingCounter, type SocketStatistics } from './statistics.js'
+import { WrappingCounter, type Counters } from './statistics.js'
 
 /** Who gets what a {@link Receiver} receives. */
 export interface ReceiverOwner {
@@ -32,7 +32,7 @@ export class Receiver {
   readonly consumers: BatchConsumers
   readonly #native: NativeSocket
   readonly #kernelOptions: KernelOptions
-  readonly #statistics: SocketStatistics
+  readonly #statistics: Counters
   readonly #owner: ReceiverOwner
   readonly #pool: ReceivePool
   readonly #endpoints = new EndpointTable()
@@ -44,7 +44,7 @@ export class Receiver {
     native: NativeSocket,
     options: ResolvedOptions,
     kernelOptions: KernelOptions,
-    statistics: SocketStatistics,
+    statistics: Counters,
     owner: ReceiverOwner,
     onConsumersChange: () => void,
   ) {

@@ -1,9 +1,9 @@
-import { ERRNO, SocketError, readSockaddr, writeSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
+import { ERRNO, SocketError, readSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
 import { Endpoint, OUTGOING_MESSAGE, OUTGOING_MESSAGE_WORDS, invalidArgValue, invalidState } from '../core/index.js'
 import { OffloadRoutes } from './offload-routes.js'
-import { SendBatch, copyMessage } from './send-batch.js'
+import { SendBatch, copyMessage, type SendBatchPolicy } from './send-batch.js'
 import type { SendControl } from './send-control.js'
-import type { SocketStatistics } from './statistics.js'
+import type { Counters } from './statistics.js'
 
 export interface SendQueueOptions {
   readonly maxBytes: number
@@ -32,51 +32,48 @@ export interface SendQueueOwner {
   remoteEndpoint(): Endpoint | undefined
 }
 
-/**
- * Datagrams on their way out: written into a slab, described by messages, handed to the kernel a batch at a time.
- *
- * Neighbours with the same destination, ancillary data and size, written one behind the other, become one message that the kernel
- * cuts (UDP_SEGMENT); the last of them may be shorter. Everything else is a message of its own.
- */
+/** Datagrams on their way out: written into batches, handed to the kernel a batch at a time, bounded and counted. */
 export class SendQueue {
   readonly #native: NativeSocket
   readonly #options: SendQueueOptions
   readonly #owner: SendQueueOwner
-  readonly #statistics: SocketStatistics
+  readonly #statistics: Counters
   readonly #routes: OffloadRoutes
+  readonly #policy: SendBatchPolicy
+  readonly #maxBytes: number
+  readonly #maxDatagrams: number
   /** In order; the last one is being filled. */
   readonly #batches: SendBatch[] = []
+  #filling: SendBatch | undefined
   #spare: SendBatch | undefined
   #splitTable: Uint32Array | undefined
   #blocked = false
   #drainOwed = false
   #refusedOffload = 0
-
-  // The message that a datagram may still join: the last one of the last batch.
-  #joinable = false
-  #endpoint: Endpoint | undefined
-  #controlled = false
-  #segmentBytes = 0
-  #segments = 0
-  #longestSegment = 0
+  // Counted when the batch that is being filled is looked at: see #count().
+  #queuedDatagrams = 0
+  #queuedBytes = 0
+  #countedDatagrams = 0
+  #countedBytes = 0
 
   // What reserve() promised and commit() will queue.
-  #reservedBytes = -1
+  #reservedBytes = NOTHING_RESERVED
+  #reservedCount = 0
   #reservedEndpoint: Endpoint | undefined
   #reservedControl: SendControl | undefined
 
-  constructor(
-    addon: Addon,
-    native: NativeSocket,
-    options: SendQueueOptions,
-    statistics: SocketStatistics,
-    owner: SendQueueOwner,
-  ) {
+  constructor(addon: Addon, native: NativeSocket, options: SendQueueOptions, statistics: Counters, owner: SendQueueOwner) {
     this.#native = native
     this.#options = options
     this.#statistics = statistics
     this.#owner = owner
     this.#routes = OffloadRoutes.of(addon)
+    this.#maxBytes = options.maxBytes
+    this.#maxDatagrams = options.maxDatagrams
+    this.#policy = {
+      family: options.family,
+      longestSegment: (endpoint) => (options.offload ? this.#routes.maxSegmentBytes(endpoint ?? owner.remoteEndpoint()) : 0),
+    }
   }
 
   /** Are neighbours coalesced? */
@@ -89,50 +86,64 @@ export class SendQueue {
     return this.#blocked
   }
 
-  /** Room for a datagram at the end of the queue; undefined when the queue is full. */
+  get queuedDatagrams(): number {
+    this.#count()
+    return this.#queuedDatagrams
+  }
+
+  get queuedBytes(): number {
+    this.#count()
+    return this.#queuedBytes
+  }
+
+  /** @throws `ERR_INVALID_STATE` between {@link reserve} and {@link commit}: one datagram at a time. */
+  checkNothingReserved(): void {
+    if (this.#reservedBytes !== NOTHING_RESERVED) throw invalidState('the reserved datagram must be committed first')
+  }
+
+  /** A batch whose next place has room for a datagram; undefined when the queue is full. */
   makeRoom(lengthBytes: number): SendBatch | undefined {
-    if (this.#reservedBytes >= 0) throw invalidState('the reserved datagram must be committed first')
-    const last = this.#batches[this.#batches.length - 1]
-    const statistics = this.#statistics
-    if (
-      last !== undefined &&
-      last.hasRoom(lengthBytes) &&
-      statistics.queuedDatagrams < this.#options.maxDatagrams &&
-      statistics.queuedBytes + lengthBytes <= this.#options.maxBytes
-    ) {
-      return last
-    }
-    return this.#makeRoomSlowly(lengthBytes)
+    this.checkNothingReserved()
+    const batch = this.#filling
+    return batch?.hasRoom(lengthBytes) ? batch : this.#makeRoomSlowly(lengthBytes)
   }
 
-  /** Queues the `lengthBytes` that were written at the place {@link makeRoom} gave. */
-  append(batch: SendBatch, lengthBytes: number, endpoint: Endpoint | undefined, control: SendControl | undefined): void {
-    if (!this.#join(batch, lengthBytes, endpoint, control)) this.#begin(batch, lengthBytes, endpoint, control)
-    batch.usedBytes += lengthBytes
-    batch.datagrams++
-    this.#statistics.datagramsQueued++
-    this.#statistics.queuedDatagrams++
-    this.#statistics.queuedBytes += lengthBytes
-  }
-
-  reserve(batch: SendBatch, lengthBytes: number, endpoint: Endpoint | undefined, control: SendControl | undefined): Buffer {
+  /** Promises the next place for up to `count` datagrams of `lengthBytes`, one behind the other, and returns a view of it. */
+  reserve(
+    batch: SendBatch,
+    lengthBytes: number,
+    count: number,
+    endpoint: Endpoint | undefined,
+    control: SendControl | undefined,
+  ): Buffer {
     this.#reservedBytes = lengthBytes
     this.#reservedEndpoint = endpoint
     this.#reservedControl = control
-    return batch.viewOf(lengthBytes)
+    this.#reservedCount = count === 1 ? 1 : Math.min(count, batch.roomFor(lengthBytes))
+    return batch.nextView(lengthBytes * this.#reservedCount)
   }
 
+  /** Queues a reserved datagram, of which `lengthBytes` were written. */
   commit(lengthBytes: number | undefined): void {
-    const reserved = this.#reservedBytes
-    if (reserved < 0) throw invalidState('nothing is reserved')
+    const reserved = this.#takeReservation()
     const length = lengthBytes ?? reserved
     if (length > reserved) throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved} that were reserved`)
-    this.#reservedBytes = -1
-    this.append(this.#batches[this.#batches.length - 1]!, length, this.#reservedEndpoint, this.#reservedControl)
+    this.#filling!.append(length, this.#reservedEndpoint, this.#reservedControl)
+  }
+
+  /** Queues the first `count` datagrams of a reserved run. */
+  commitRun(count: number | undefined): void {
+    const reserved = this.#reservedCount
+    const length = this.#takeReservation()
+    if (count !== undefined && count > reserved) {
+      throw invalidArgValue('count', count, `must be at most the ${reserved} that were reserved`)
+    }
+    for (let i = count ?? reserved; i > 0; i--) this.#filling!.append(length, this.#reservedEndpoint, this.#reservedControl)
   }
 
   /** Hands the queue to the kernel. False when some of it has to wait for {@link writable}. */
   flush(): boolean {
+    this.#count()
     while (!this.#blocked && this.#batches.length > 0 && this.#batches[0]!.unsent > 0) {
       if (this.#sendFirst()) this.#recycleFirst()
     }
@@ -151,77 +162,67 @@ export class SendQueue {
 
   /** Forgets what is queued, counted. */
   discard(): void {
-    const statistics = this.#statistics
-    statistics.datagramsDiscarded += statistics.queuedDatagrams
-    statistics.queuedDatagrams = 0
-    statistics.queuedBytes = 0
+    this.#count()
+    this.#statistics.datagramsDiscarded += this.#queuedDatagrams
+    this.#queuedDatagrams = 0
+    this.#queuedBytes = 0
     this.#batches.length = 0
+    this.#filling = undefined
     this.#spare = undefined
-    this.#joinable = false
-    this.#reservedBytes = -1
+    this.#reservedBytes = NOTHING_RESERVED
   }
 
   #makeRoomSlowly(lengthBytes: number): SendBatch | undefined {
-    if (this.#statistics.queuedDatagrams > 0) this.flush()
-    const { queuedBytes, queuedDatagrams } = this.#statistics
-    if (queuedDatagrams >= this.#options.maxDatagrams || queuedBytes + lengthBytes > this.#options.maxBytes) {
-      // A limit smaller than this one datagram cannot be waited for.
-      if (queuedDatagrams > 0) {
-        this.#statistics.datagramsRefused++
-        this.#drainOwed = true
-        return undefined
-      }
+    this.flush()
+    const datagrams = this.#maxDatagrams - this.#queuedDatagrams
+    // An empty queue takes a datagram that is longer than its limit: there would be nothing to wait for.
+    const bytes = this.#queuedDatagrams === 0 ? Math.max(this.#maxBytes, lengthBytes) : this.#maxBytes - this.#queuedBytes
+    if (datagrams < 1 || bytes < lengthBytes) {
+      this.#statistics.datagramsRefused++
+      this.#drainOwed = true
+      return undefined
     }
-    const last = this.#batches[this.#batches.length - 1]
-    if (last?.hasRoom(lengthBytes)) return last
-    this.#joinable = false
-    const batch = this.#spare ?? new SendBatch(SEND_SLAB_BYTES)
-    this.#spare = undefined
-    this.#batches.push(batch)
+    const batch = this.#batchFor(lengthBytes, bytes, datagrams)
+    batch.allow(bytes, datagrams)
     return batch
   }
 
-  /** Lets a datagram be one more segment of the last message, if it fits there. */
-  #join(batch: SendBatch, lengthBytes: number, endpoint: Endpoint | undefined, control: SendControl | undefined): boolean {
-    if (!this.#joinable || endpoint !== this.#endpoint || lengthBytes > this.#segmentBytes || lengthBytes === 0) return false
-    const { table } = batch
-    const at = (batch.messages - 1) * OUTGOING_MESSAGE_WORDS
-    if (control === undefined ? this.#controlled : !(this.#controlled && control.equalsAt(table, at))) return false
-    const total = table[at + OUTGOING_MESSAGE.length]! + lengthBytes
-    if (total > MAX_COALESCED_BYTES || this.#segmentBytes > this.#longestSegment) return false
-    table[at + OUTGOING_MESSAGE.length] = total
-    table[at + OUTGOING_MESSAGE.segmentBytes] = this.#segmentBytes
-    table[at + OUTGOING_MESSAGE.datagrams] = ++this.#segments
-    this.#joinable = lengthBytes === this.#segmentBytes && this.#segments < MAX_SEGMENTS_SENT
-    return true
+  #batchFor(lengthBytes: number, bytes: number, datagrams: number): SendBatch {
+    this.#filling?.allow(bytes, datagrams)
+    if (this.#filling?.hasRoom(lengthBytes)) return this.#filling
+    this.#count()
+    const batch = this.#spare ?? new SendBatch(SEND_SLAB_BYTES, this.#policy)
+    this.#spare = undefined
+    this.#batches.push(batch)
+    this.#filling = batch
+    this.#restartCount()
+    return batch
   }
 
-  #begin(batch: SendBatch, lengthBytes: number, endpoint: Endpoint | undefined, control: SendControl | undefined): void {
-    const { table } = batch
-    const at = batch.messages * OUTGOING_MESSAGE_WORDS
-    table[at + OUTGOING_MESSAGE.offset] = batch.usedBytes
-    table[at + OUTGOING_MESSAGE.length] = lengthBytes
-    table[at + OUTGOING_MESSAGE.segmentBytes] = 0
-    table[at + OUTGOING_MESSAGE.datagrams] = 1
-    table[at + OUTGOING_MESSAGE.destinationBytes] =
-      endpoint === undefined ? 0 : writeSockaddr(table, at + OUTGOING_MESSAGE.destination, endpoint, this.#options.family)
-    if (control === undefined) table[at + OUTGOING_MESSAGE.flags] = 0
-    else control.writeTo(table, at)
-    batch.messages++
+  /** Takes what was written since the last time into the queue's depth: once a flush instead of once a datagram. */
+  #count(): void {
+    if (this.#filling === undefined) return
+    this.#queuedDatagrams += this.#filling.datagrams - this.#countedDatagrams
+    this.#queuedBytes += this.#filling.usedBytes - this.#countedBytes
+    this.#restartCount()
+  }
 
-    this.#joinable = this.#options.offload
-    this.#controlled = control !== undefined
-    this.#segmentBytes = lengthBytes
-    this.#segments = 1
-    if (endpoint !== this.#endpoint || endpoint === undefined || this.#longestSegment !== Infinity) {
-      this.#endpoint = endpoint
-      this.#longestSegment = this.#routes.maxSegmentBytes(endpoint ?? this.#owner.remoteEndpoint())
-    }
+  #restartCount(): void {
+    this.#countedDatagrams = this.#filling?.datagrams ?? 0
+    this.#countedBytes = this.#filling?.usedBytes ?? 0
+  }
+
+  #takeReservation(): number {
+    const reserved = this.#reservedBytes
+    if (reserved === NOTHING_RESERVED) throw invalidState('nothing is reserved')
+    this.#reservedBytes = NOTHING_RESERVED
+    return reserved
   }
 
   /** Sends the first batch. True when all of it is gone, false when the kernel takes no more for now. */
   #sendFirst(): boolean {
     const batch = this.#batches[0]!
+    batch.seal()
     while (batch.unsent > 0) {
       if (batch.splitNext) {
         if (!this.#sendSplit(batch)) return false
@@ -304,24 +305,22 @@ export class SendQueue {
     this.#statistics.offloadFallbacks++
     const endpoint = this.#destinationOf(table, at)
     if (endpoint) this.#routes.refuse(endpoint, segmentBytes, refused === -ERRNO.EIO)
-    this.#longestSegment = this.#routes.maxSegmentBytes(this.#endpoint ?? this.#owner.remoteEndpoint())
   }
 
   #block(): void {
     this.#blocked = true
-    this.#joinable = false
     this.#statistics.wouldBlock++
     this.#owner.onBlocked()
   }
 
   #recycleFirst(): void {
     const batch = this.#batches[0]!
-    this.#joinable = false
-    if (this.#batches.length > 1) {
+    if (batch !== this.#filling) {
       this.#batches.shift()
       this.#spare ??= batch
     }
-    batch.reset(this.#reservedBytes >= 0 && batch === this.#batches[0])
+    batch.reset(batch === this.#filling && this.#reservedBytes !== NOTHING_RESERVED)
+    if (batch === this.#filling) this.#restartCount()
   }
 
   #countSent(batch: SendBatch, messages: number): void {
@@ -357,8 +356,8 @@ export class SendQueue {
   }
 
   #leaveQueue(datagrams: number, bytes: number): void {
-    this.#statistics.queuedDatagrams -= datagrams
-    this.#statistics.queuedBytes -= bytes
+    this.#queuedDatagrams -= datagrams
+    this.#queuedBytes -= bytes
   }
 
   #destinationOf(table: Uint32Array, at: number): Endpoint | undefined {
@@ -369,11 +368,8 @@ export class SendQueue {
 
 /** Eight full coalesced messages: enough to share a system call's cost, small enough to stay in the cache. */
 export const SEND_SLAB_BYTES = 8 * 65_536
-/** `UDP_MAX_SEGMENTS` of every kernel that segments (128 since 6.9), and what a receiver's UDP_GRO buffer holds. */
-const MAX_SEGMENTS_SENT = 64
-/** The longest UDP payload over IPv4: 65 535 less 20 for IP and 8 for UDP. A coalesced message counts as one packet at first. */
-export const MAX_COALESCED_BYTES = 65_507
 /** Times that a send is tried again after an error that may not be its own, before it is called a failure itself. */
 const MAX_TRIES = 2
 /** What a refused UDP_SEGMENT looks like: no checksum offload at the device; a segment over the path MTU, old kernel and new. */
 const SEGMENTATION_ERRORS: ReadonlySet<number> = new Set([-ERRNO.EIO, -ERRNO.EINVAL, -ERRNO.EMSGSIZE])
+const NOTHING_RESERVED = -1

@@ -49,7 +49,10 @@ export interface SocketStatistics {
   queuedBytes: number
 }
 
-export function emptyStatistics(): SocketStatistics {
+/** What is counted as it happens; the rest of {@link SocketStatistics} is known when it is asked for. */
+export type Counters = Omit<SocketStatistics, 'kernelDrops' | 'datagramsQueued' | 'queuedDatagrams' | 'queuedBytes'>
+
+export function emptyCounters(): Counters {
   return {
     datagramsReceived: 0,
     bytesReceived: 0,
@@ -58,8 +61,6 @@ export function emptyStatistics(): SocketStatistics {
     truncated: 0,
     overflowed: 0,
     datagramsAfterClose: 0,
-    kernelDrops: 0,
-    datagramsQueued: 0,
     datagramsSent: 0,
     bytesSent: 0,
     batchesSent: 0,
@@ -72,8 +73,6 @@ export function emptyStatistics(): SocketStatistics {
     sendErrors: {},
     datagramsDiscarded: 0,
     peerErrors: 0,
-    queuedDatagrams: 0,
-    queuedBytes: 0,
   }
 }
 
