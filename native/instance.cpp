@@ -25,9 +25,14 @@ Instance::Instance(Napi::Env env) {
   napi_add_async_cleanup_hook(env, on_environment_cleanup, this, &cleanup_hook_);
 }
 
-Scratch& Instance::scratch() {
-  if (!scratch_) scratch_ = std::make_unique<Scratch>();
-  return *scratch_;
+Scratch& Instance::send_scratch() {
+  if (!send_scratch_) send_scratch_ = std::make_unique<Scratch>();
+  return *send_scratch_;
+}
+
+ReceiveScratch& Instance::receive_scratch() {
+  if (!receive_scratch_) receive_scratch_ = std::make_unique<ReceiveScratch>();
+  return *receive_scratch_;
 }
 
 Poller* Instance::open_poller(Socket* socket, int fd, int& error) {
@@ -51,7 +56,7 @@ void Instance::close_poller(Poller* poller) {
   if (poller->next != nullptr) poller->next->previous = poller->previous;
   if (open_pollers_ == poller) open_pollers_ = poller->next;
   poller->socket = nullptr;
-  closing_pollers_++;
+  closing_handles_++;
   uv_close(reinterpret_cast<uv_handle_t*>(&poller->handle), on_poller_closed);
 }
 
@@ -59,7 +64,39 @@ void Instance::on_poller_closed(uv_handle_t* handle) {
   auto* poller = static_cast<Poller*>(handle->data);
   Instance* instance = poller->instance;
   delete poller;
-  instance->closing_pollers_--;
+  instance->closing_handles_--;
+  instance->finish_cleanup_if_idle();
+}
+
+void Instance::continue_turn_of(Socket* socket) {
+  if (idle_ == nullptr) {
+    idle_ = new uv_idle_t;
+    uv_idle_init(loop_, idle_);
+    idle_->data = this;
+    // The socket's own handle keeps the loop alive, or does not.
+    uv_unref(reinterpret_cast<uv_handle_t*>(idle_));
+  }
+  turning_ = socket;
+  uv_idle_start(idle_, on_idle);
+}
+
+void Instance::forget_turn_of(const Socket* socket) {
+  if (turning_ != socket) return;
+  turning_ = nullptr;
+  uv_idle_stop(idle_);
+}
+
+void Instance::on_idle(uv_idle_t* idle) {
+  auto* instance = static_cast<Instance*>(idle->data);
+  Socket* socket = instance->turning_;
+  instance->forget_turn_of(socket);
+  if (socket != nullptr) socket->continue_turn();
+}
+
+void Instance::on_idle_closed(uv_handle_t* handle) {
+  auto* instance = static_cast<Instance*>(handle->data);
+  delete reinterpret_cast<uv_idle_t*>(handle);
+  instance->closing_handles_--;
   instance->finish_cleanup_if_idle();
 }
 
@@ -67,11 +104,16 @@ void Instance::on_environment_cleanup(napi_async_cleanup_hook_handle, void* data
   auto* instance = static_cast<Instance*>(data);
   instance->cleaning_up_ = true;
   while (instance->open_pollers_ != nullptr) instance->open_pollers_->socket->release();
+  if (instance->idle_ != nullptr) {
+    instance->closing_handles_++;
+    uv_close(reinterpret_cast<uv_handle_t*>(instance->idle_), on_idle_closed);
+    instance->idle_ = nullptr;
+  }
   instance->finish_cleanup_if_idle();
 }
 
 void Instance::finish_cleanup_if_idle() {
-  if (!cleaning_up_ || closing_pollers_ > 0 || cleanup_hook_ == nullptr) return;
+  if (!cleaning_up_ || closing_handles_ > 0 || cleanup_hook_ == nullptr) return;
   napi_remove_async_cleanup_hook(cleanup_hook_);
   cleanup_hook_ = nullptr;
 }

@@ -18,11 +18,22 @@ class Instance;
 // Room for every ancillary message that a datagram can bring or take along.
 inline constexpr size_t kControlBytes = 256;
 
-// Scratch for one recvmmsg(2) or sendmmsg(2). Calls never overlap on a thread, so one set serves all sockets.
+// What one recvmmsg(2) or sendmmsg(2) is told. Calls never overlap on a thread, so one set serves all its sockets.
 struct Scratch {
   mmsghdr messages[kMaxMessagesPerCall];
   iovec vectors[kMaxMessagesPerCall];
   alignas(cmsghdr) uint8_t control[kMaxMessagesPerCall][kControlBytes];
+};
+
+// Receiving leaves the entries that brought nothing as they were, so that the next call only renews the others.
+struct ReceiveScratch : Scratch {
+  // What the entries point at now.
+  const uint8_t* slab = nullptr;
+  const uint8_t* records = nullptr;
+  uint32_t slot_bytes = 0;
+  uint32_t stride_bytes = 0;
+  size_t prepared = 0;  // entries that are ready
+  size_t used = 0;      // of these, the first ones that the last call filled
 };
 
 struct ByteView {
@@ -64,7 +75,12 @@ class Instance {
   // Stops the poller at once; its memory is freed when libuv is done with it.
   void close_poller(Poller* poller);
 
-  Scratch& scratch();
+  // Lets the event loop go round once without sleeping, and then `socket` go on with its turn. One socket at a time.
+  void continue_turn_of(Socket* socket);
+  void forget_turn_of(const Socket* socket);
+
+  Scratch& send_scratch();
+  ReceiveScratch& receive_scratch();
 
   // Where every socket of this thread receives: a batch is consumed before the next one is read.
   SharedBytes slab;
@@ -74,12 +90,17 @@ class Instance {
  private:
   static void on_environment_cleanup(napi_async_cleanup_hook_handle hook, void* data);
   static void on_poller_closed(uv_handle_t* handle);
+  static void on_idle(uv_idle_t* idle);
+  static void on_idle_closed(uv_handle_t* handle);
   void finish_cleanup_if_idle();
 
   uv_loop_t* loop_ = nullptr;
-  std::unique_ptr<Scratch> scratch_;
+  std::unique_ptr<Scratch> send_scratch_;
+  std::unique_ptr<ReceiveScratch> receive_scratch_;
   Poller* open_pollers_ = nullptr;
-  size_t closing_pollers_ = 0;
+  size_t closing_handles_ = 0;
+  uv_idle_t* idle_ = nullptr;
+  Socket* turning_ = nullptr;
   napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;
   bool cleaning_up_ = false;
 };

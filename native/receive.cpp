@@ -71,7 +71,10 @@ void read_ipv4_control(const cmsghdr* control, ReceivedMessage& message) {
   if (control->cmsg_type == IP_PKTINFO && holds<in_pktinfo>(control)) {
     const auto info = read_as<in_pktinfo>(control);
     message.interface_index = static_cast<uint32_t>(info.ipi_ifindex);
-    std::memcpy(message.local_address, &info.ipi_addr, sizeof(info.ipi_addr));
+    // A dual-stack socket says it twice; the IPv6 form is the one that fits its other addresses.
+    if ((message.flags & kHasLocalIpv6) == 0) {
+      std::memcpy(message.local_address, &info.ipi_addr, sizeof(info.ipi_addr));
+    }
     std::memcpy(&message.reply_address, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
     message.flags |= kHasLocalIpv4;
   } else if (control->cmsg_type == IP_TTL && holds<int>(control)) {
@@ -130,6 +133,27 @@ void prepare(mmsghdr& entry, iovec& vector, uint8_t* slot, size_t slot_bytes, Re
   entry.msg_hdr.msg_controllen = kControlBytes;
 }
 
+// Makes the first `wanted` entries ready, those that are not.
+void prepare_all(ReceiveScratch& scratch, const ReceiveTables& tables, Slots slots, ReceivedMessage* messages,
+                 size_t wanted) {
+  const bool same = scratch.slab == tables.slab.data && scratch.records == tables.messages.data &&
+                    scratch.slot_bytes == slots.bytes && scratch.stride_bytes == slots.stride;
+  const auto prepare_one = [&](size_t i) {
+    prepare(scratch.messages[i], scratch.vectors[i], tables.slab.data + i * slots.stride, slots.bytes, messages[i],
+            scratch.control[i]);
+  };
+  const size_t used = same ? std::min(scratch.used, wanted) : 0;
+  for (size_t i = 0; i < used; i++) prepare_one(i);
+  for (size_t i = same ? scratch.prepared : 0; i < wanted; i++) prepare_one(i);
+  scratch.slab = tables.slab.data;
+  scratch.records = tables.messages.data;
+  scratch.slot_bytes = slots.bytes;
+  scratch.stride_bytes = slots.stride;
+  // Entries beyond `wanted` that the last call filled are stale: forget them.
+  scratch.prepared = same && scratch.used <= wanted ? std::max(scratch.prepared, wanted) : wanted;
+  scratch.used = 0;
+}
+
 // Cuts a message into its datagrams: segments of one size, the last perhaps shorter (udp(7), UDP_GRO).
 class DatagramWriter {
  public:
@@ -165,7 +189,7 @@ class DatagramWriter {
 
 }  // namespace
 
-int receive_messages(int fd, int flags, Slots slots, const ReceiveTables& tables, Scratch& scratch) {
+int receive_messages(int fd, int flags, Slots slots, const ReceiveTables& tables, ReceiveScratch& scratch) {
   const size_t slots_in_slab =
       slots.bytes == 0 || tables.slab.bytes < slots.bytes ? 0 : (tables.slab.bytes - slots.bytes) / slots.stride + 1;
   const size_t records = tables.messages.bytes < sizeof(ReceiveHeader)
@@ -177,15 +201,13 @@ int receive_messages(int fd, int flags, Slots slots, const ReceiveTables& tables
 
   auto& header = *reinterpret_cast<ReceiveHeader*>(tables.messages.data);
   auto* messages = reinterpret_cast<ReceivedMessage*>(tables.messages.data + sizeof(ReceiveHeader));
-  for (size_t i = 0; i < wanted; i++) {
-    prepare(scratch.messages[i], scratch.vectors[i], tables.slab.data + i * slots.stride, slots.bytes, messages[i],
-            scratch.control[i]);
-  }
+  prepare_all(scratch, tables, slots, messages, wanted);
   header = ReceiveHeader{};
   // MSG_TRUNC makes msg_len the length on the wire, so that a cut datagram says how long it was.
   const int received =
       ::recvmmsg(fd, scratch.messages, static_cast<unsigned int>(wanted), flags | MSG_DONTWAIT | MSG_TRUNC, nullptr);
   if (received < 0) return -errno;
+  scratch.used = static_cast<size_t>(received);
 
   DatagramWriter writer(tables.datagrams, header);
   for (int i = 0; i < received; i++) {

@@ -19,6 +19,6 @@ struct ReceiveTables {
 };
 
 // Returns the number of messages (their records are in the tables) or a negated errno. `flags` go to recvmmsg(2).
-int receive_messages(int fd, int flags, Slots slots, const ReceiveTables& tables, Scratch& scratch);
+int receive_messages(int fd, int flags, Slots slots, const ReceiveTables& tables, ReceiveScratch& scratch);
 
 }  // namespace geysir

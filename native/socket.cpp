@@ -1,7 +1,9 @@
 #include "socket.h"
 
+#include <algorithm>
 #include <cerrno>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +44,9 @@ uint32_t uint_argument(const Napi::CallbackInfo& info, size_t i) {
   return info[i].As<Napi::Number>().Uint32Value();
 }
 
+// The most batches for which a socket that spun in vain does not spin again.
+constexpr uint32_t kMaxSpinPenalty = 256;
+
 }  // namespace
 
 Napi::Function Socket::define(Napi::Env env) {
@@ -54,6 +59,7 @@ Napi::Function Socket::define(Napi::Env env) {
                          InstanceMethod<&Socket::get_option>("getOption"),
                          InstanceMethod<&Socket::poll>("poll"),
                          InstanceMethod<&Socket::set_slots>("setSlots"),
+                         InstanceMethod<&Socket::set_turn>("setTurn"),
                          InstanceMethod<&Socket::receive>("receive"),
                          InstanceMethod<&Socket::send>("send"),
                          InstanceMethod<&Socket::set_ref>("setRef"),
@@ -129,6 +135,13 @@ Napi::Value Socket::set_slots(const Napi::CallbackInfo& info) {
   return number(info.Env(), 0);
 }
 
+Napi::Value Socket::set_turn(const Napi::CallbackInfo& info) {
+  if (!arguments_are(info, {napi_number, napi_number})) return misuse(info.Env(), "setTurn(spinNs, turnNs)");
+  spin_ns_ = uint_argument(info, 0);
+  turn_ns_ = uint_argument(info, 1);
+  return info.Env().Undefined();
+}
+
 Napi::Value Socket::receive(const Napi::CallbackInfo& info) {
   if (!arguments_are(info, {napi_number})) return misuse(info.Env(), "receive(flags)");
   return number(info.Env(), receive_batch(int_argument(info, 0)));
@@ -137,7 +150,7 @@ Napi::Value Socket::receive(const Napi::CallbackInfo& info) {
 int Socket::receive_batch(int flags) {
   Instance& instance = Instance::of(Env());
   const ReceiveTables tables{instance.slab.view(), instance.datagram_table.view(), instance.message_table.view()};
-  return receive_messages(fd_, flags, Slots{slot_bytes_, stride_bytes_, slots_}, tables, instance.scratch());
+  return receive_messages(fd_, flags, Slots{slot_bytes_, stride_bytes_, slots_}, tables, instance.receive_scratch());
 }
 
 Napi::Value Socket::send(const Napi::CallbackInfo& info) {
@@ -147,7 +160,7 @@ Napi::Value Socket::send(const Napi::CallbackInfo& info) {
   const ByteView slab = view_of(info.Env(), info[0]);
   const ByteView table = view_of(info.Env(), info[1]);
   const int sent = send_messages(fd_, slab, table, uint_argument(info, 2), uint_argument(info, 3),
-                                 Instance::of(info.Env()).scratch());
+                                 Instance::of(info.Env()).send_scratch());
   if (sent == kTableError) return misuse(info.Env(), "send: a record reaches outside its table or slab");
   return number(info.Env(), sent);
 }
@@ -182,6 +195,7 @@ int Socket::start_polling(int interest) {
 
 void Socket::stop_polling() {
   if (interest_ == 0) return;
+  poller_->instance->forget_turn_of(this);
   uv_poll_stop(&poller_->handle);
   interest_ = 0;
   on_event_.Unref();
@@ -208,12 +222,55 @@ void Socket::handle_poll(int status, int events) {
   }
   if ((events & UV_WRITABLE) != 0) dispatch(Event::writable, 0);
   if ((events & UV_READABLE) == 0 || !reading()) return;
+  take_turn();
+}
+
+void Socket::continue_turn() {
+  if (!reading()) return;
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Object keeps_this_alive = Value();
+  if (spin_until_readable(uv_hrtime() + turn_ns_) == Spin::readable) take_turn();
+}
+
+void Socket::take_turn() {
+  const uint64_t end_of_turn = uv_hrtime() + turn_ns_;
+  for (;;) {
+    if (!receive_and_dispatch()) return;
+    const Spin next = spin_until_readable(end_of_turn);
+    if (next == Spin::out_of_turn) poller_->instance->continue_turn_of(this);
+    if (next != Spin::readable) return;
+  }
+}
+
+bool Socket::receive_and_dispatch() {
   const int received = receive_batch(0);
   if (received > 0) {
     dispatch(Event::batch, received);
-  } else if (received != -EAGAIN && received != -EINTR) {
-    dispatch(Event::error, -received);
+    return reading();
   }
+  if (received != -EAGAIN && received != -EINTR) dispatch(Event::error, -received);
+  return false;
+}
+
+// Going to sleep and being woken takes longer than many a peer takes to answer. Where that is so, looking again for a
+// moment is cheaper for everybody; where it is not, a failure makes this socket look ever more rarely.
+Socket::Spin Socket::spin_until_readable(uint64_t end_of_turn) {
+  if (spin_ns_ == 0) return Spin::in_vain;
+  if (spins_to_skip_ > 0) {
+    spins_to_skip_--;
+    return Spin::in_vain;
+  }
+  uint64_t now = uv_hrtime();
+  if (now >= end_of_turn) return Spin::out_of_turn;
+  pollfd descriptor{fd_, POLLIN, 0};
+  for (const uint64_t deadline = now + spin_ns_; now < deadline; now = uv_hrtime()) {
+    if (::poll(&descriptor, 1, 0) == 0) continue;
+    spin_penalty_ = 1;
+    return descriptor.revents == POLLIN ? Spin::readable : Spin::in_vain;  // anything else is for libuv to report
+  }
+  spins_to_skip_ = spin_penalty_;
+  spin_penalty_ = std::min(spin_penalty_ * 2, kMaxSpinPenalty);
+  return Spin::in_vain;
 }
 
 void Socket::dispatch(Event event, int value) {

@@ -24,6 +24,9 @@ class Socket : public Napi::ObjectWrap<Socket> {
   // Closes the descriptor and stops polling. Safe to repeat, and at any time of an environment's life.
   void release();
 
+  // Goes on with a turn that ran out of time while datagrams kept coming.
+  void continue_turn();
+
  private:
   // What onEvent is called with, beside a value: keep in step with src/binding/native.ts.
   enum class Event : uint32_t { batch = 1, writable = 2, error = 3 };
@@ -42,6 +45,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value poll(const Napi::CallbackInfo& info);
   // setSlots(slotBytes, strideBytes, slots): number. How a batch divides the shared slab.
   Napi::Value set_slots(const Napi::CallbackInfo& info);
+  // setTurn(spinNs, turnNs): void. How long a turn waits for the next batch, and how long it may last in all.
+  Napi::Value set_turn(const Napi::CallbackInfo& info);
   // receive(flags): number of messages. The way of the error queue (MSG_ERRQUEUE); batches come by event.
   Napi::Value receive(const Napi::CallbackInfo& info);
   // send(slab: Uint8Array, messages: Uint32Array, headerless first, count): number of messages taken
@@ -60,6 +65,13 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void stop_polling();
   // One recvmmsg(2) into the shared slab and tables. Returns the number of messages or a negated errno.
   int receive_batch(int flags);
+  // Batch after batch, for as long as the next one is there or comes soon, and the turn lasts.
+  void take_turn();
+  // One batch, if there is one. Returns whether the turn may go on.
+  bool receive_and_dispatch();
+  // Looks for the next datagram without going back to the event loop.
+  enum class Spin : uint8_t { readable, in_vain, out_of_turn };
+  Spin spin_until_readable(uint64_t end_of_turn);
   bool reading() const { return (interest_ & UV_READABLE) != 0; }
 
   int fd_ = -1;
@@ -69,6 +81,11 @@ class Socket : public Napi::ObjectWrap<Socket> {
   uint32_t slot_bytes_ = 0;
   uint32_t stride_bytes_ = 0;
   uint32_t slots_ = 0;
+  uint64_t spin_ns_ = 0;
+  uint64_t turn_ns_ = 0;
+  // Batches for which spinning is left out, and how many it will be after the next failure.
+  uint32_t spins_to_skip_ = 0;
+  uint32_t spin_penalty_ = 1;
   Poller* poller_ = nullptr;
   std::unique_ptr<Napi::AsyncContext> async_context_;
   // Weak while the socket is idle and strong while it polls, like the wrapper object itself: an idle socket that

@@ -13,7 +13,7 @@ const out = sanitize ? join(root, 'build-sanitize', 'build') : join(root, 'build
 const addon = join(out, 'Release', 'geysir.node')
 
 if (isCurrent()) {
-  console.log(`${addon} is up to date`)
+  console.error(`${addon} is up to date`)
 } else {
   const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
   const options = sanitize ? ['--CDGEYSIR_SANITIZE=ON'] : []

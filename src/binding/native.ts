@@ -16,6 +16,11 @@ export interface NativeSocket {
   poll(interest: number): number
   /** How a batch divides the shared slab: `slots` of `slotBytes`, `strideBytes` apart. */
   setSlots(slotBytes: number, strideBytes: number, slots: number): number
+  /**
+   * After a batch, looks for the next one for up to `spinNs` before it goes back to the event loop, and does so for up to `turnNs` in
+   * all. A socket that looks in vain does it more and more rarely. 0 (the default): one batch a turn.
+   */
+  setTurn(spinNs: number, turnNs: number): void
   /** Receives a batch now, with flags for recvmmsg(2); the tables then describe it. */
   receive(flags: number): number
   /** Sends messages `first` to `first + count - 1` of the table and returns how many the kernel took. */

@@ -46,6 +46,7 @@ export const ERRNO = {
   EBADF: constants.errno.EBADF,
   EAGAIN: constants.errno.EAGAIN,
   EACCES: constants.errno.EACCES,
+  EFAULT: constants.errno.EFAULT,
   EINTR: constants.errno.EINTR,
   EINVAL: constants.errno.EINVAL,
   ENOPROTOOPT: constants.errno.ENOPROTOOPT,

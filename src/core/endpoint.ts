@@ -32,20 +32,20 @@ export class Endpoint {
   }
 
   /**
-   * The endpoint of a literal address.
+   * The endpoint of a literal address. `name` is what errors call the address.
    *
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` for a port that is none, `ERR_INVALID_ARG_VALUE` for an address that is
    *   not a literal or whose zone is a name (the core knows no interfaces: the socket room's `endpoint` does).
    */
-  static of(address: string, port: number): Endpoint {
-    checkString('address', address)
+  static of(address: string, port: number, name = 'address'): Endpoint {
+    checkString(name, address)
     checkLocalPort('port', port)
     const parsed = parseAddress(address)
-    if (!parsed) throw invalidArgValue('address', address, 'must be an IPv4 or IPv6 literal')
+    if (!parsed) throw invalidArgValue(name, address, 'must be an IPv4 or IPv6 literal')
     if (parsed.zone !== '' && !/^\d+$/.test(parsed.zone)) {
-      throw invalidArgValue('address', address, 'must name its zone by interface index here')
+      throw invalidArgValue(name, address, 'must name its zone by interface index here')
     }
-    const scopeId = parsed.zone === '' ? 0 : checkInteger('address', Number(parsed.zone), 0, MAX_SCOPE_ID)
+    const scopeId = parsed.zone === '' ? 0 : checkInteger(name, Number(parsed.zone), 0, MAX_SCOPE_ID)
     return new Endpoint(parsed.family === 4 ? 'IPv4' : 'IPv6', parsed.words, port, scopeId)
   }
 

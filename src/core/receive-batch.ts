@@ -176,6 +176,11 @@ export class ReceiveBatch {
     this.#owner.release(this)
   }
 
+  /** Is the handler that the batch was lent to still running? @internal */
+  get isLent(): boolean {
+    return this.#state === 'lent'
+  }
+
   get isRetained(): boolean {
     return this.#state === 'retained'
   }
@@ -229,7 +234,7 @@ export class ReceiveBatch {
   }
 
   #at(i: number): number {
-    if (!(i >= 0 && i < this.count)) throw outOfRange('i', `>= 0 && < ${this.count} (the batch's count)`, i)
+    if (!(i >>> 0 === i && i < this.count)) throw outOfRange('i', `>= 0 && < ${this.count} (the batch's count)`, i)
     return i * DATAGRAM_WORDS
   }
 }

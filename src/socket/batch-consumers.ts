@@ -1,11 +1,13 @@
 import type { ReceiveBatch } from '../core/index.js'
 
+/** Takes a batch (undefined: there will be none), and whether it is the taker's to release. */
+type Waiter = (batch: ReceiveBatch | undefined, owned: boolean) => void
 type Step = IteratorResult<ReceiveBatch, undefined>
 
 /** Who waits for batches by async iteration: the first in line gets the next one. */
 export class BatchConsumers {
   readonly #onChange: () => void
-  readonly #waiting: ((step: Step) => void)[] = []
+  readonly #waiting: Waiter[] = []
   #ended = false
 
   /** @param onChange Called when somebody starts or stops to wait. */
@@ -17,41 +19,56 @@ export class BatchConsumers {
     return this.#waiting.length > 0
   }
 
-  /** Gives a batch to whoever waits, who keeps it until the next step. */
+  /**
+   * Gives a batch to whoever waits, who keeps it until the next step. A batch that a listener has retained stays the listener's to
+   * release; one that it has released already is over.
+   */
   offer(batch: ReceiveBatch): void {
-    const resolve = this.#waiting.shift()
-    if (resolve === undefined) return
-    resolve({ done: false, value: batch.isRetained ? batch : batch.retain() })
+    if (!batch.isLent && !batch.isRetained) return
+    const waiter = this.#waiting.shift()
+    if (waiter === undefined) return
+    waiter(batch, batch.isLent)
+    if (batch.isLent) batch.retain()
     this.#onChange()
   }
 
   /** No more batches: everybody's iteration is done. */
   end(): void {
     this.#ended = true
-    for (const resolve of this.#waiting.splice(0)) resolve(DONE)
+    for (const waiter of this.#waiting.splice(0)) waiter(undefined, false)
   }
 
   iterate(): AsyncIterableIterator<ReceiveBatch> {
     let held: ReceiveBatch | undefined
     let done = false
+    const mine = new Set<Waiter>()
     const release = (): void => {
       held?.release()
       held = undefined
     }
     const iterator: AsyncIterableIterator<ReceiveBatch> = {
-      next: async () => {
+      next: () => {
         release()
-        if (done || this.#ended) return DONE
-        const step = await new Promise<Step>((resolve) => {
-          this.#waiting.push(resolve)
+        if (done || this.#ended) return Promise.resolve(DONE)
+        return new Promise<Step>((resolve) => {
+          const waiter: Waiter = (batch, owned) => {
+            mine.delete(waiter)
+            if (owned) held = batch
+            resolve(batch === undefined ? DONE : { done: false, value: batch })
+          }
+          mine.add(waiter)
+          this.#waiting.push(waiter)
           this.#onChange()
         })
-        if (!step.done) held = step.value
-        return step
       },
       return: () => {
         release()
         done = true
+        for (const waiter of [...mine]) {
+          this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+          waiter(undefined, false)
+        }
+        this.#onChange()
         return Promise.resolve(DONE)
       },
       [Symbol.asyncIterator]: () => iterator,

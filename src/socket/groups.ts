@@ -2,6 +2,7 @@ import { AF_INET, AF_INET6, SocketError, encodeSockaddr, type Addon, type Native
 import { Endpoint, checkOptions, invalidArgValue } from '../core/index.js'
 import { findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
+import type { SocketFamilies } from './kernel-options.js'
 
 /** Which group membership is meant. */
 export interface GroupOptions {
@@ -24,15 +25,19 @@ export function changeMembership(
   action: 'join' | 'leave',
   groupAddress: string,
   options: GroupOptions,
+  families: SocketFamilies,
 ): void {
   checkOptions('options', options, KNOWN)
-  const group = Endpoint.of(groupAddress, 0)
+  const group = Endpoint.of(groupAddress, 0, 'group')
   if (!group.isMulticast) throw invalidArgValue('group', groupAddress, 'must be a multicast address')
+  if (!(group.isIpv4 ? families.ipv4 : families.ipv6)) {
+    throw invalidArgValue('group', groupAddress, `must be ${group.isIpv4 ? 'IPv6' : 'IPv4'}, as this socket is`)
+  }
   const index =
     options.interface === undefined || options.interface === 0
       ? group.scopeId
       : findInterface(addon, 'options.interface', options.interface).index
-  const source = options.source === undefined ? undefined : Endpoint.of(options.source, 0)
+  const source = options.source === undefined ? undefined : Endpoint.of(options.source, 0, 'options.source')
   if (source && source.isIpv4 !== group.isIpv4) {
     throw invalidArgValue('options.source', options.source, "must be of the group's family")
   }

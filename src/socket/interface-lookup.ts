@@ -16,17 +16,17 @@ export interface FoundInterface {
  *   `EADDRNOTAVAIL` for an address that no interface has.
  */
 export function findInterface(addon: Addon, optionName: string, value: string | number): FoundInterface {
-  if (typeof value !== 'string' && typeof value !== 'number') {
-    throw invalidArgType(optionName, 'an interface name, index or address', value)
-  }
-  if (typeof value === 'number') checkInteger(optionName, value, 0, MAX_INTERFACE_INDEX)
+  checkInterface(optionName, value)
   const entries = listEntries(addon)
   const literal = typeof value === 'string' ? parseAddress(value) : undefined
   const wanted = literal && Endpoint.of(String(value).replace(/%.*/, ''), 0)
+  const isInZone = (entry: NativeInterfaceEntry): boolean =>
+    !literal?.zone || entry.name === literal.zone || String(entry.index) === literal.zone
   const matches = (entry: NativeInterfaceEntry): boolean => {
     if (typeof value === 'number') return entry.index === value
     if (wanted === undefined) return entry.name === value
-    return addressOf(entry)?.words.every((word, i) => word === wanted.words[i]) ?? false
+    const address = addressOf(entry)
+    return address?.family === wanted.family && isInZone(entry) && address.words.every((word, i) => word === wanted.words[i])
   }
   const found = entries.find(matches)
   if (found === undefined) {
@@ -34,6 +34,12 @@ export function findInterface(addon: Addon, optionName: string, value: string | 
   }
   const named = wanted?.family === 'IPv4' ? wanted : undefined
   return { index: found.index, name: found.name, ipv4: named ?? firstIpv4(entries, found.index) }
+}
+
+/** Is it something that can name an interface? @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`. */
+export function checkInterface(optionName: string, value: unknown): void {
+  if (typeof value === 'number') checkInteger(optionName, value, 0, MAX_INTERFACE_INDEX)
+  else if (typeof value !== 'string') throw invalidArgType(optionName, 'an interface name, index or address', value)
 }
 
 function listEntries(addon: Addon): NativeInterfaceEntry[] {

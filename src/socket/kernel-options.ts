@@ -1,6 +1,6 @@
 import { AF_INET, ERRNO, SocketError, networkOrder, writeAddress, type Addon, type NativeSocket } from '../binding/index.js'
 import { checkBoolean, checkInteger, checkOneOf, checkString, featureUnavailable, invalidArgValue } from '../core/index.js'
-import { findInterface } from './interface-lookup.js'
+import { checkInterface, findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
 import {
   OPTION_TABLE,
@@ -170,7 +170,7 @@ export function checkOptionValue(name: KernelOptionName, value: unknown): void {
       checkInteger(label, value, 1, Number.MAX_SAFE_INTEGER)
       break
     case 'interface':
-      // Needs the list of interfaces: checked when it is set.
+      checkInterface(label, value)
       break
   }
 }

@@ -1,5 +1,5 @@
 import type { Addon } from '../binding/index.js'
-import type { Endpoint } from '../core/index.js'
+import { formatIpv4, type Endpoint } from '../core/index.js'
 
 /**
  * Where segmentation offload was refused, a destination at a time.
@@ -24,13 +24,13 @@ export class OffloadRoutes {
   /** The longest segment that is worth trying to `endpoint`. */
   maxSegmentBytes(endpoint: Endpoint | undefined): number {
     if (this.#maxSegmentBytes.size === 0 || endpoint === undefined) return Infinity
-    return this.#maxSegmentBytes.get(endpoint.address) ?? Infinity
+    return this.#maxSegmentBytes.get(keyOf(endpoint)) ?? Infinity
   }
 
   /** Segments of `segmentBytes` were refused although the same datagrams passed one by one. */
   refuse(endpoint: Endpoint, segmentBytes: number, byDevice: boolean): void {
     const limit = byDevice ? 0 : segmentBytes - 1
-    const key = endpoint.address
+    const key = keyOf(endpoint)
     if (this.#maxSegmentBytes.size >= MAX_ROUTES && !this.#maxSegmentBytes.has(key)) this.#forgetOldest()
     this.#maxSegmentBytes.set(key, Math.min(limit, this.maxSegmentBytes(endpoint)))
   }
@@ -44,6 +44,11 @@ export class OffloadRoutes {
     const oldest = this.#maxSegmentBytes.keys().next()
     if (!oldest.done) this.#maxSegmentBytes.delete(oldest.value)
   }
+}
+
+/** One route has one key: an IPv6 socket reaches an IPv4 address by its mapped form. */
+function keyOf(endpoint: Endpoint): string {
+  return endpoint.isIpv4 ? formatIpv4(endpoint.words[3]) : endpoint.address
 }
 
 const shared = new WeakMap<Addon, OffloadRoutes>()

@@ -46,20 +46,27 @@ export class ReceivePool implements BatchOwner {
 
   release(batch: ReceiveBatch): void {
     poison(batch)
-    if (this.#free.length < MAX_FREE_SLABS) this.#free.push(batch)
+    if (!isLost(batch) && this.#free.length < MAX_FREE_SLABS) this.#free.push(batch)
+  }
+
+  /** Replaces memory that was transferred away (postMessage, structuredClone): it has no bytes any more. */
+  replaceLost(): boolean {
+    if (!isLost(this.#current)) return false
+    this.#current = this.#take()
+    return true
   }
 
   /** Makes stale views visible in test builds: called when the handler of a batch has returned. */
   finish(batch: ReceiveBatch): void {
-    if (!POISON || batch.isRetained) batch.finish()
-    else {
-      poisonPayloads(batch)
-      batch.finish()
-    }
+    if (isLost(batch)) this.replaceLost()
+    else if (POISON && batch.isLent) poisonPayloads(batch)
+    batch.finish()
   }
 
   #take(): ReceiveBatch {
-    const batch = this.#free.pop() ?? this.#make()
+    let batch = this.#free.pop()
+    while (batch !== undefined && isLost(batch)) batch = this.#free.pop()
+    batch ??= this.#make()
     this.#addon.setReceiveTables(batch.slab, batch.datagramTable, batch.messageTable)
     return batch
   }
@@ -96,8 +103,12 @@ const pools = new WeakMap<Addon, ReceivePool>()
 const POISON = process.env['GEYSIR_POISON'] === '1'
 const POISON_BYTE = 0xdb
 
+function isLost(batch: ReceiveBatch): boolean {
+  return batch.slab.length === 0
+}
+
 function poison(batch: ReceiveBatch): void {
-  if (POISON) batch.slab.fill(POISON_BYTE)
+  if (POISON && !isLost(batch)) batch.slab.fill(POISON_BYTE)
 }
 
 function poisonPayloads(batch: ReceiveBatch): void {

@@ -9,11 +9,12 @@ import {
   type ReceiveBatch,
 } from '../core/index.js'
 import { BatchConsumers } from './batch-consumers.js'
+import { throwingLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
 import type { KernelOptions } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'
 import { ReceivePool, strideOf } from './receive-pool.js'
-import { slotPlan, type ResolvedOptions } from './socket-options.js'
+import { MAX_TURN_MICROSECONDS, slotPlan, type ResolvedOptions } from './socket-options.js'
 import { WrappingCounter, type Counters } from './statistics.js'
 
 /** Who gets what a {@link Receiver} receives. */
@@ -62,6 +63,7 @@ export class Receiver {
     }
     const { slotBytes, slots } = slotPlan(options, this.offload)
     native.setSlots(slotBytes, strideOf(slotBytes), slots)
+    native.setTurn(options.spinMicroseconds * 1000, MAX_TURN_MICROSECONDS * 1000)
   }
 
   /** The addon has filled the current batch. */
@@ -69,13 +71,16 @@ export class Receiver {
     const batch = this.#pool.current
     batch.begin(this.#endpoints)
     this.#count(batch)
-    try {
-      this.#owner.emitBatch(batch)
-      if (this.#owner.hasDatagramListener()) this.#emitEach(batch)
-      if (this.consumers.isWaiting) this.consumers.offer(batch)
-    } finally {
-      this.#pool.finish(batch)
-    }
+    const { count } = batch
+    throwingLater(() => this.#owner.emitBatch(batch))
+    if (this.#owner.hasDatagramListener()) this.#emitEach(batch, count)
+    if (this.consumers.isWaiting) this.consumers.offer(batch)
+    this.#pool.finish(batch)
+  }
+
+  /** Takes new memory where the user transferred the old one away. True if that is why receiving failed. */
+  replaceLostMemory(): boolean {
+    return this.#pool.replaceLost()
   }
 
   /** Empties the error queue as far as a turn's budget goes. Not while a batch is open: it uses the same memory. */
@@ -100,20 +105,14 @@ export class Receiver {
     return this.#drops.total
   }
 
-  #emitEach(batch: ReceiveBatch): void {
-    for (let i = 0; i < batch.count; i++) {
-      if (this.#owner.closed) {
-        this.#statistics.datagramsAfterClose += batch.count - i
+  /** @param count Of the batch as it came: a listener may have given it back, and what is lost by that is counted. */
+  #emitEach(batch: ReceiveBatch, count: number): void {
+    for (let i = 0; i < count; i++) {
+      if (this.#owner.closed || batch.count === 0) {
+        this.#statistics.datagramsAfterClose += count - i
         return
       }
-      try {
-        this.#owner.emitDatagram(batch.payload(i), batch.endpoint(i), batch, i)
-      } catch (error) {
-        // An exception is the program's to handle, as an uncaught one; the other datagrams are still delivered.
-        process.nextTick(() => {
-          throw error
-        })
-      }
+      throwingLater(() => this.#owner.emitDatagram(batch.payload(i), batch.endpoint(i), batch, i))
     }
   }
 

@@ -94,8 +94,8 @@ export class SendBatch {
       control === undefined &&
       !this.#controlled
     ) {
-      this.#joinsLeft--
       this.#segments++
+      if (--this.#joinsLeft === 0) this.#completeMessage(lengthBytes)
     } else if (!this.#join(lengthBytes, endpoint, control)) {
       this.#begin(lengthBytes, endpoint, control)
     }
@@ -114,11 +114,33 @@ export class SendBatch {
     this.#segments = 0
   }
 
+  /** Gives every unsent message that has no destination of its own this one. */
+  addressTo(endpoint: Endpoint): void {
+    this.seal()
+    for (let message = this.sent; message < this.messages; message++) {
+      const at = message * OUTGOING_MESSAGE_WORDS
+      if (this.table[at + OUTGOING_MESSAGE.destinationBytes] !== 0) continue
+      this.table[at + OUTGOING_MESSAGE.destinationBytes] = writeSockaddr(
+        this.table,
+        at + OUTGOING_MESSAGE.destination,
+        endpoint,
+        this.#policy.family,
+      )
+    }
+  }
+
+  /** Was its memory transferred away (postMessage, structuredClone)? */
+  get isLost(): boolean {
+    return this.slab.length === 0
+  }
+
   /** Empties the batch. With `keepPlace` it goes on behind what was used: there lies a datagram that is reserved. */
   reset(keepPlace: boolean): void {
     this.messages = 0
     this.sent = 0
     this.splitNext = false
+    this.#limitBytes = 0
+    this.#limitDatagrams = 0
     this.#joinsLeft = 0
     this.#segments = 0
     if (keepPlace) return
@@ -144,7 +166,14 @@ export class SendBatch {
     if (!sameControl) return false
     this.#segments++
     this.#joinsLeft = lengthBytes === this.#segmentBytes ? this.#joinsLeft - 1 : 0
+    if (this.#joinsLeft === 0) this.#completeMessage(lengthBytes)
     return true
+  }
+
+  /** Behind a coalesced message, the rest of the slab may only hold a runt, which costs the kernel as much as a full one. */
+  #completeMessage(lastBytes: number): void {
+    const used = this.usedBytes + lastBytes
+    if (used + MAX_COALESCED_BYTES > this.#capacityBytes) this.#limitBytes = used
   }
 
   #begin(lengthBytes: number, endpoint: Endpoint | undefined, control: SendControl | undefined): void {
@@ -183,5 +212,10 @@ export function copyMessage(from: Uint32Array, fromAt: number, to: Uint32Array, 
 const MAX_MESSAGES = MAX_MESSAGES_PER_CALL / 2
 /** `UDP_MAX_SEGMENTS` of every kernel that segments (128 since 6.9), and what a receiver's UDP_GRO buffer holds. */
 export const MAX_SEGMENTS_SENT = 64
-/** The longest UDP payload over IPv4: 65 535 less 20 for IP and 8 for UDP. A coalesced message counts as one packet at first. */
-export const MAX_COALESCED_BYTES = 65_507
+/**
+ * The longest coalesced message. It must leave room for all its headers below a device's `gso_max_size` (65 536, ip-link(8)): 14 for
+ * Ethernet, 40 for IPv6, 8 for UDP, and some for VLAN tags. A longer one is segmented in software, at a twelfth of the rate.
+ */
+const MAX_COALESCED_BYTES = 65_460
+/** The longest UDP payload over IPv4: 65 535 less 20 for IP and 8 for UDP. */
+export const MAX_PAYLOAD_BYTES_IPV4 = 65_507

@@ -1,4 +1,4 @@
-import { AF_INET, AF_INET6, writeAddress, type Addon } from '../binding/index.js'
+import { AF_INET, AF_INET6, networkOrder, writeAddress, type Addon } from '../binding/index.js'
 import {
   Endpoint,
   FLAG,
@@ -7,6 +7,7 @@ import {
   checkInteger,
   checkOptions,
   invalidArgValue,
+  isIpv4MulticastWord,
   type ReceiveBatch,
 } from '../core/index.js'
 import { findInterface } from './interface-lookup.js'
@@ -58,15 +59,13 @@ export class SendControl {
     const words = batch.messageTable
     const record = batch.recordOf(i)
     this.interfaceIndex = words[record + RECEIVED_MESSAGE.interfaceIndex]!
-    const local = words[record + RECEIVED_MESSAGE.localAddress]!
     if (toIpv4) {
-      // The reply address is the unicast one, where the datagram came to a group or to broadcast (ip(7), ipi_spec_dst). A
-      // dual-stack socket does not tell it, only the mapped destination, and that may be a group: then the kernel chooses.
-      const mapped = (words[record + RECEIVED_MESSAGE.flags]! & FLAG.localIpv4) === 0
-      this.source[0] = mapped
-        ? unlessIpv4Group(words[record + RECEIVED_MESSAGE.localAddress + 3]!)
-        : words[record + RECEIVED_MESSAGE.replyAddress]!
-    } else if ((batchByte(local) & 0xff) !== 0xff) {
+      // Unlike the destination, never a group or a broadcast address (ip(7), ipi_spec_dst).
+      const told = (words[record + RECEIVED_MESSAGE.flags]! & FLAG.localIpv4) !== 0
+      this.source[0] = told
+        ? words[record + RECEIVED_MESSAGE.replyAddress]!
+        : unlessIpv4Group(words[record + RECEIVED_MESSAGE.localAddress + 3]!)
+    } else if (!isIpv6Group(words[record + RECEIVED_MESSAGE.localAddress]!)) {
       for (let w = 0; w < 4; w++) this.source[w] = words[record + RECEIVED_MESSAGE.localAddress + w]!
     }
     this.#addPacketInfo(toIpv4)
@@ -104,7 +103,7 @@ export class SendControl {
   }
 
   #setSource(value: string | Endpoint, toIpv4: boolean): void {
-    const source = value instanceof Endpoint ? value : Endpoint.of(value, 0)
+    const source = value instanceof Endpoint ? value : Endpoint.of(value, 0, 'options.source')
     if (source.isIpv4 !== toIpv4) {
       throw invalidArgValue(
         'options.source',
@@ -116,11 +115,14 @@ export class SendControl {
   }
 }
 
-/** The first byte on the wire of an address word. */
-function batchByte(word: number): number {
-  return new Uint8Array(Uint32Array.of(word).buffer)[0]!
+/** The mapped destination is all there is where the kernel did not tell the reply address. */
+function unlessIpv4Group(word: number): number {
+  return isIpv4MulticastWord(networkOrder(word)) || word === IPV4_BROADCAST ? 0 : word
 }
 
-function unlessIpv4Group(word: number): number {
-  return batchByte(word) >>> 4 === 0xe || word === 0xffff_ffff ? 0 : word
+const IPV4_BROADCAST = 0xffff_ffff
+
+/** ff00::/8 (RFC 4291 section 2.7), from the first word of an address. */
+function isIpv6Group(word: number): boolean {
+  return networkOrder(word) >>> 24 === 0xff
 }

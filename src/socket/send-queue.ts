@@ -125,19 +125,23 @@ export class SendQueue {
 
   /** Queues a reserved datagram, of which `lengthBytes` were written. */
   commit(lengthBytes: number | undefined): void {
-    const reserved = this.#takeReservation()
+    const reserved = this.#reservation()
     const length = lengthBytes ?? reserved
-    if (length > reserved) throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved} that were reserved`)
+    if (length > reserved) {
+      throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved} that were reserved`)
+    }
+    this.#reservedBytes = NOTHING_RESERVED
     this.#filling!.append(length, this.#reservedEndpoint, this.#reservedControl)
   }
 
   /** Queues the first `count` datagrams of a reserved run. */
   commitRun(count: number | undefined): void {
+    const length = this.#reservation()
     const reserved = this.#reservedCount
-    const length = this.#takeReservation()
     if (count !== undefined && count > reserved) {
       throw invalidArgValue('count', count, `must be at most the ${reserved} that were reserved`)
     }
+    this.#reservedBytes = NOTHING_RESERVED
     for (let i = count ?? reserved; i > 0; i--) this.#filling!.append(length, this.#reservedEndpoint, this.#reservedControl)
   }
 
@@ -160,6 +164,12 @@ export class SendQueue {
     }
   }
 
+  /** What waits for the connected peer of now still goes there when the socket is connected to another one. */
+  addressTo(endpoint: Endpoint): void {
+    for (const batch of this.#batches) batch.addressTo(endpoint)
+    this.#reservedEndpoint ??= endpoint
+  }
+
   /** Forgets what is queued, counted. */
   discard(): void {
     this.#count()
@@ -174,17 +184,18 @@ export class SendQueue {
 
   #makeRoomSlowly(lengthBytes: number): SendBatch | undefined {
     this.flush()
-    const datagrams = this.#maxDatagrams - this.#queuedDatagrams
-    // An empty queue takes a datagram that is longer than its limit: there would be nothing to wait for.
-    const bytes = this.#queuedDatagrams === 0 ? Math.max(this.#maxBytes, lengthBytes) : this.#maxBytes - this.#queuedBytes
-    if (datagrams < 1 || bytes < lengthBytes) {
-      this.#statistics.datagramsRefused++
-      this.#drainOwed = true
-      return undefined
+    if (this.#filling?.unsent === 0) {
+      this.#filling.reset(false)
+      this.#restartCount()
     }
-    const batch = this.#batchFor(lengthBytes, bytes, datagrams)
-    batch.allow(bytes, datagrams)
-    return batch
+    const datagrams = this.#maxDatagrams - this.#queuedDatagrams
+    const bytes = this.#maxBytes - this.#queuedBytes
+    if (datagrams >= 1 && bytes >= lengthBytes) return this.#batchFor(lengthBytes, bytes, datagrams)
+    // An empty queue takes one datagram that is longer than its limit: there would be nothing to wait for.
+    if (this.#queuedDatagrams === 0) return this.#batchFor(lengthBytes, lengthBytes, 1)
+    this.#statistics.datagramsRefused++
+    this.#drainOwed = true
+    return undefined
   }
 
   #batchFor(lengthBytes: number, bytes: number, datagrams: number): SendBatch {
@@ -196,6 +207,7 @@ export class SendQueue {
     this.#batches.push(batch)
     this.#filling = batch
     this.#restartCount()
+    batch.allow(bytes, datagrams)
     return batch
   }
 
@@ -212,17 +224,19 @@ export class SendQueue {
     this.#countedBytes = this.#filling?.usedBytes ?? 0
   }
 
-  #takeReservation(): number {
-    const reserved = this.#reservedBytes
-    if (reserved === NOTHING_RESERVED) throw invalidState('nothing is reserved')
-    this.#reservedBytes = NOTHING_RESERVED
-    return reserved
+  #reservation(): number {
+    if (this.#reservedBytes === NOTHING_RESERVED) throw invalidState('nothing is reserved')
+    return this.#reservedBytes
   }
 
   /** Sends the first batch. True when all of it is gone, false when the kernel takes no more for now. */
   #sendFirst(): boolean {
     const batch = this.#batches[0]!
     batch.seal()
+    if (batch.isLost) {
+      this.#failAll(batch)
+      return true
+    }
     while (batch.unsent > 0) {
       if (batch.splitNext) {
         if (!this.#sendSplit(batch)) return false
@@ -239,7 +253,8 @@ export class SendQueue {
         batch.splitNext = true
         this.#refusedOffload = result
       } else {
-        this.#countFailed(batch.table, SendBatch.at(batch.sent), result)
+        const at = SendBatch.at(batch.sent)
+        this.#countFailed(batch.table, at, result, batch.table[at + OUTGOING_MESSAGE.length]!)
         batch.sent++
       }
     }
@@ -271,7 +286,7 @@ export class SendQueue {
         passed++
         this.#countPassed(1, length)
       } else {
-        this.#countFailed(single, 0, result)
+        this.#countFailed(single, 0, result, length)
       }
       table[at + OUTGOING_MESSAGE.offset]! += length
       table[at + OUTGOING_MESSAGE.length]! -= length
@@ -292,7 +307,10 @@ export class SendQueue {
         if (pending !== 0) this.#owner.onPendingError(pending)
         return result
       }
-      if (tries >= MAX_TRIES || !(result === -ERRNO.EINTR || this.#owner.mayBePending(result))) return result
+      if (tries >= MAX_TRIES || !(result === -ERRNO.EINTR || this.#owner.mayBePending(result))) {
+        if (pending !== 0 && pending !== result) this.#owner.onPendingError(pending)
+        return result
+      }
       if (result !== -ERRNO.EINTR) pending = result
     }
   }
@@ -313,8 +331,22 @@ export class SendQueue {
     this.#owner.onBlocked()
   }
 
+  /** The payloads are gone with the memory that their user transferred away. */
+  #failAll(batch: SendBatch): void {
+    for (; batch.unsent > 0; batch.sent++) {
+      const at = SendBatch.at(batch.sent)
+      for (let i = batch.table[at + OUTGOING_MESSAGE.datagrams]!; i > 0; i--) this.#countFailed(batch.table, at, -ERRNO.EFAULT, 0)
+      this.#leaveQueue(0, batch.table[at + OUTGOING_MESSAGE.length]!)
+    }
+  }
+
   #recycleFirst(): void {
     const batch = this.#batches[0]!
+    if (batch.isLost) {
+      this.#batches.shift()
+      if (this.#filling === batch) this.#filling = undefined
+      return
+    }
     if (batch !== this.#filling) {
       this.#batches.shift()
       this.#spare ??= batch
@@ -345,8 +377,8 @@ export class SendQueue {
   }
 
   /** The kernel refused a message of one datagram. */
-  #countFailed(table: Uint32Array, at: number, result: number): void {
-    this.#leaveQueue(1, table[at + OUTGOING_MESSAGE.length]!)
+  #countFailed(table: Uint32Array, at: number, result: number, lengthBytes: number): void {
+    this.#leaveQueue(1, lengthBytes)
     const endpoint = this.#destinationOf(table, at)
     const error = new SocketError('sendmmsg', result, endpoint?.address, endpoint?.port)
     const { sendErrors } = this.#statistics

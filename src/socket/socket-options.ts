@@ -32,6 +32,12 @@ export interface UdpSocketOptions extends Partial<Omit<KernelOptionValues, 'path
   maxDatagramBytes?: number
   /** Messages received in one system call, 1 to 256. Default 64, and 16 with `receiveOffload`, where each can be many datagrams. */
   receiveBatchMessages?: number
+  /**
+   * After a batch, how long to look for the next one before going back to the event loop, in microseconds, 0 to 1000. It spares a
+   * peer that answers within that time the wait for our process to be woken. A socket that looks in vain does it ever more rarely
+   * (at worst after every 256th batch). Default 50; 0 turns it off.
+   */
+  spinMicroseconds?: number
   /** Payload bytes that may wait to be sent. Default 4 MiB. */
   sendQueueBytes?: number
   /** Datagrams that may wait to be sent. Default 65 536. */
@@ -53,6 +59,7 @@ export interface ResolvedOptions {
   readonly sendOffloadRequired: boolean
   readonly maxDatagramBytes: number
   readonly receiveBatchMessages: number | undefined
+  readonly spinMicroseconds: number
   readonly sendQueueBytes: number
   readonly sendQueueDatagrams: number
   readonly lookup: LookupFunction | undefined
@@ -67,6 +74,7 @@ const OWN_NAMES = [
   'sendOffload',
   'maxDatagramBytes',
   'receiveBatchMessages',
+  'spinMicroseconds',
   'sendQueueBytes',
   'sendQueueDatagrams',
   'lookup',
@@ -109,6 +117,13 @@ export function resolveOptions(options: UdpSocketOptions): ResolvedOptions {
       options.receiveBatchMessages === undefined
         ? undefined
         : checkInteger('options.receiveBatchMessages', options.receiveBatchMessages, 1, MAX_RECEIVE_BATCH_MESSAGES),
+    spinMicroseconds: integerOr(
+      'options.spinMicroseconds',
+      options.spinMicroseconds,
+      0,
+      MAX_SPIN_MICROSECONDS,
+      DEFAULT_SPIN_MICROSECONDS,
+    ),
     sendQueueBytes: integerOr('options.sendQueueBytes', options.sendQueueBytes, 1, MAX_QUEUE, DEFAULT_QUEUE_BYTES),
     sendQueueDatagrams: integerOr(
       'options.sendQueueDatagrams',
@@ -154,3 +169,8 @@ const MAX_RECEIVE_BATCH_MESSAGES = 256
 const DEFAULT_QUEUE_BYTES = 8 * SEND_SLAB_BYTES
 const DEFAULT_QUEUE_DATAGRAMS = 65_536
 const MAX_QUEUE = 0x7fff_ffff
+/** About what a sleep and a wake-up cost, so that spinning in vain at most doubles the cost of a batch. */
+const DEFAULT_SPIN_MICROSECONDS = 50
+const MAX_SPIN_MICROSECONDS = 1000
+/** A turn that keeps finding datagrams ends all the same: timers and other sockets wait no longer than this, and one batch. */
+export const MAX_TURN_MICROSECONDS = 1000

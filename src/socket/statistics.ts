@@ -81,9 +81,14 @@ export class WrappingCounter {
   total = 0
   #last = 0
 
-  /** Takes a reading. Readings must come in order, less than 2^32 events apart. */
+  /**
+   * Takes a reading, less than 2^31 events from the last one. An older one changes nothing: what a datagram brings was noted when it
+   * was queued, before what the socket says when it is asked.
+   */
   update(reading: number): void {
-    this.total += (reading - this.#last) >>> 0
+    const more = (reading - this.#last) | 0
+    if (more <= 0) return
+    this.total += more
     this.#last = reading
   }
 }

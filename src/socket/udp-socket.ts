@@ -26,20 +26,21 @@ import {
   invalidArgValue,
   invalidState,
   outOfRange,
+  ReceiveBatch,
   type EndpointLike,
-  type ReceiveBatch,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { changeMembership, type GroupOptions } from './groups.js'
 import * as k from './kernel-constants.js'
-import { KernelOptions } from './kernel-options.js'
+import { KernelOptions, type SocketFamilies } from './kernel-options.js'
 import { KERNEL_OPTION_NAMES, type KernelOptionName, type KernelOptionValues } from './option-table.js'
 import { PeerError, isIcmpError } from './peer-error.js'
 import { Receiver } from './receiver.js'
 import { SendControl, type SendOptions } from './send-control.js'
-import { MAX_COALESCED_BYTES } from './send-batch.js'
+import { MAX_PAYLOAD_BYTES_IPV4 } from './send-batch.js'
 import { SendQueue } from './send-queue.js'
 import { resolveOptions, type ResolvedOptions, type UdpSocketOptions } from './socket-options.js'
+import { throwingLater } from './throwing-later.js'
 import { emptyCounters, type Counters, type SocketStatistics } from './statistics.js'
 
 /** The events of a {@link UdpSocket}, with their arguments. */
@@ -88,7 +89,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
   readonly #options: ResolvedOptions
   readonly #native: NativeSocket
   readonly #family: number
-  readonly #takesIpv4: boolean
+  readonly #families: SocketFamilies
   readonly #kernelOptions: KernelOptions
   readonly #statistics: Counters = emptyCounters()
   readonly #queue: SendQueue
@@ -97,7 +98,9 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
   // The addon holds this only while the socket polls, so the socket does.
   readonly #onEvent = (event: number, value: number): void => this.#handleEvent(event, value)
   #remote: Endpoint | undefined
+  #bound: Endpoint | undefined
   #closed = false
+  #closeEmitted = false
   #paused = false
   #receiveErrors = false
   #dispatching = false
@@ -116,15 +119,10 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     this.#addon = addon
     this.#options = resolved
     this.#family = resolved.type === 'udp4' ? AF_INET : AF_INET6
-    this.#takesIpv4 = !resolved.ipv6Only
+    this.#families = { ipv4: !resolved.ipv6Only, ipv6: resolved.type === 'udp6' }
     this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, this.#onEvent)
     if (this.#native.fd() < 0) throw new SocketError('socket', this.#native.fd())
-    this.#kernelOptions = new KernelOptions(
-      addon,
-      this.#native,
-      { ipv4: this.#takesIpv4, ipv6: this.#family === AF_INET6 },
-      (message) => this.#warn(message),
-    )
+    this.#kernelOptions = new KernelOptions(addon, this.#native, this.#families, (message) => this.#warn(message))
     try {
       this.#setUp(options)
       this.#queue = this.#makeQueue()
@@ -151,6 +149,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     return this.#withEndpoint(address, port, 'options.address', (endpoint) => {
       const result = this.#native.bind(this.#encode('options.address', endpoint))
       if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
+      this.#bound = this.#nameOf(false)
       this.#emitLater('listening')
       return this.address()
     })
@@ -169,6 +168,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     const port = checkPeerPort('peer.port', peer.port)
     const address = checkString('peer.address', peer.address)
     return this.#withEndpoint(address, port, 'peer.address', (endpoint) => {
+      this.#settleQueue()
       const result = this.#native.connect(this.#encode('peer.address', endpoint))
       if (result < 0) throw new SocketError('connect', result, endpoint.address, endpoint.port)
       this.#setRemote(this.#nameOf(true))
@@ -177,13 +177,14 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     })
   }
 
-  /** Undoes {@link connect}. @throws `ERR_SOCKET_DGRAM_NOT_CONNECTED`. */
+  /** Undoes {@link connect}; a bound socket stays bound. @throws `ERR_SOCKET_DGRAM_NOT_CONNECTED`; {@link SocketError}. */
   disconnect(): void {
     this.remoteAddress()
-    this.flush()
+    this.#settleQueue()
     const result = this.#native.connect(new Uint8Array(Uint16Array.of(AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0).buffer))
     if (result < 0) throw new SocketError('connect', result)
     this.#setRemote(undefined)
+    this.#bindAgain()
   }
 
   /** The local endpoint; port 0 before {@link bind} and the first send. @see getsockname(2) */
@@ -231,7 +232,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
    */
   reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike, options?: SendOptions): Buffer | undefined {
     const target = this.#target(endpoint)
-    if (!(lengthBytes >= 0 && lengthBytes <= MAX_COALESCED_BYTES && Number.isInteger(lengthBytes))) {
+    if (!(lengthBytes >= 0 && lengthBytes <= MAX_PAYLOAD_BYTES_IPV4 && Number.isInteger(lengthBytes))) {
       this.#checkLength('lengthBytes', lengthBytes, target)
     }
     const control = options === undefined ? undefined : this.#controlFor(options, target)
@@ -288,6 +289,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
    */
   reply(batch: ReceiveBatch, i: number, payload: Uint8Array | DataView | string): boolean {
     this.#checkOpen()
+    if (!(batch instanceof ReceiveBatch)) throw invalidArgType('batch', 'an instance of ReceiveBatch', batch)
     const target = batch.endpoint(i)
     if (batch.interfaceIndex(i) === 0) throw invalidState('reply needs the option receivePacketInfo')
     this.#queue.checkNothingReserved()
@@ -309,13 +311,13 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
    */
   joinGroup(group: string, options: GroupOptions = {}): void {
     this.#checkOpen()
-    changeMembership(this.#addon, this.#native, 'join', group, options)
+    changeMembership(this.#addon, this.#native, 'join', group, options, this.#families)
   }
 
   /** Leaves what {@link joinGroup} with the same arguments joined. */
   leaveGroup(group: string, options: GroupOptions = {}): void {
     this.#checkOpen()
-    changeMembership(this.#addon, this.#native, 'leave', group, options)
+    changeMembership(this.#addon, this.#native, 'leave', group, options, this.#families)
   }
 
   /** Sets a kernel option. @throws Misuse; {@link SocketError}; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`. */
@@ -396,13 +398,14 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     this.#rejectPending.clear()
     process.nextTick(() => {
       this.#reportSendErrors()
+      this.#closeEmitted = true
       this.emit('close')
     })
   }
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closed ? resolve() : this.once('close', resolve)))
+    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
     this.close()
     return closed
   }
@@ -501,6 +504,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
 
   /** The kernel has an error for this socket: of a peer (ICMP), or, if none is found, its own. */
   #handleError(errno: number): void {
+    if (this.#receiver.replaceLostMemory()) return
     const queued = this.#takePeerErrors()
     if (errno === 0 || queued > 0) return
     if (isIcmpError(-errno)) {
@@ -528,7 +532,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
 
   #reportPeerError(error: PeerError): void {
     this.#statistics.peerErrors++
-    this.emit('peerError', error)
+    throwingLater(() => this.emit('peerError', error))
   }
 
   /** Sends fail inside `send` or `flush`, so the event follows in a tick of its own. */
@@ -539,7 +543,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
   }
 
   #reportSendErrors(): void {
-    for (const [error, endpoint] of this.#sendErrors.splice(0)) this.emit('sendError', error, endpoint)
+    for (const [error, endpoint] of this.#sendErrors.splice(0)) throwingLater(() => this.emit('sendError', error, endpoint))
   }
 
   /** Watches the descriptor for what somebody waits for. */
@@ -557,7 +561,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
 
   #enqueue(payload: Uint8Array | DataView | string, target: Endpoint | undefined, control: SendControl | undefined): boolean {
     const length = byteLength(payload)
-    if (length > MAX_COALESCED_BYTES) this.#checkLength('payload.length', length, target)
+    if (length > MAX_PAYLOAD_BYTES_IPV4) this.#checkLength('payload.length', length, target)
     const batch = this.#queue.makeRoom(length)
     if (batch === undefined) return false
     if (typeof payload === 'string') batch.slab.write(payload, batch.usedBytes)
@@ -588,7 +592,12 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     }
     if (given === this.#checkedEndpoint) return given as Endpoint
     const last = this.#checkedEndpoint
-    if (!(given instanceof Endpoint) && last !== undefined && given.port === last.port && given.address === last.address)
+    if (
+      !(given instanceof Endpoint) &&
+      last !== undefined &&
+      (given as EndpointLike | null)?.port === last.port &&
+      given.address === last.address
+    )
       return last
     const target = Endpoint.from(given)
     checkPeerPort('endpoint.port', target.port)
@@ -604,13 +613,13 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
   }
 
   #checkFamily(name: string, endpoint: Endpoint): void {
-    if (endpoint.isIpv4 ? this.#takesIpv4 : this.#family === AF_INET6) return
+    if (endpoint.isIpv4 ? this.#families.ipv4 : this.#families.ipv6) return
     throw invalidArgValue(name, endpoint.toString(), `must be ${endpoint.isIpv4 ? 'IPv6' : 'IPv4'}, as this socket is`)
   }
 
   #checkLength(name: string, length: number, target: Endpoint | undefined): void {
     checkInteger(name, length, 0, MAX_PAYLOAD_BYTES_IPV6)
-    const max = (target ?? this.#remote!).isIpv4 ? MAX_COALESCED_BYTES : MAX_PAYLOAD_BYTES_IPV6
+    const max = (target ?? this.#remote!).isIpv4 ? MAX_PAYLOAD_BYTES_IPV4 : MAX_PAYLOAD_BYTES_IPV6
     if (length > max) throw outOfRange(name, `<= ${max}, the longest UDP payload`, length)
   }
 
@@ -629,6 +638,19 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     const length = this.#native.getName(peer, out)
     if (length < 0) throw new SocketError(peer ? 'getpeername' : 'getsockname', length)
     return decodeSockaddr(out)!
+  }
+
+  /** What was sent until now is for the peer of now, also where it has to wait. */
+  #settleQueue(): void {
+    this.#queue.flush()
+    if (this.#remote !== undefined) this.#queue.addressTo(this.#remote)
+  }
+
+  /** The kernel lets go of a port that it chose itself when an association ends (__udp_disconnect). */
+  #bindAgain(): void {
+    if (this.#bound === undefined || this.#nameOf(false).port !== 0) return
+    const result = this.#native.bind(this.#encode('address', this.#bound))
+    if (result < 0) throw new SocketError('bind', result, this.#bound.address, this.#bound.port)
   }
 
   #setRemote(remote: Endpoint | undefined): void {

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process'
+import { Host } from './host.js'
+
+/**
+ * Network namespaces for one test file, gone when it ends. Namespaces have short names of their own in the test ('a', 'b'); interface
+ * addresses come up without duplicate address detection, so that they can be used at once.
+ */
+export class TestNetwork {
+  readonly #names = new Map<string, string>()
+  readonly #hosts: Host[] = []
+
+  constructor() {
+    process.once('exit', this.#removeNamespaces)
+  }
+
+  /** Makes a namespace with a loopback interface. */
+  addNamespace(name: string): void {
+    const full = `geysir-${process.pid}-${++created}-${name}`
+    this.#names.set(name, full)
+    run('ip', 'netns', 'add', full)
+    for (const scope of ['all', 'default']) this.sysctl(name, `net.ipv6.conf.${scope}.accept_dad`, 0)
+    this.ip(name, 'link set lo up')
+  }
+
+  /** Joins two namespaces by a pair of interfaces, with addresses such as `10.77.0.1/24`. */
+  link(left: End, right: End): void {
+    const peer = this.fullName(right.namespace)
+    this.ip(left.namespace, `link add ${left.device} type veth peer name ${right.device} netns ${peer}`)
+    for (const end of [left, right]) {
+      for (const address of end.addresses) {
+        this.ip(end.namespace, `addr add ${address} dev ${end.device}${address.includes(':') ? ' nodad' : ''}`)
+      }
+      // What waits for a neighbour's answer waits without loss: a first burst can be longer than the kernel's default.
+      for (const family of ['ipv4', 'ipv6']) {
+        this.sysctl(end.namespace, `net.${family}.neigh.${end.device}.unres_qlen_bytes`, UNRESOLVED_QUEUE_BYTES)
+      }
+      this.ip(end.namespace, `link set ${end.device} up`)
+    }
+    for (const end of [left, right]) {
+      // The kernel would notice the carrier in its own time, up to a second later.
+      this.ip(end.namespace, `link set dev ${end.device} state up`)
+      this.#waitForIpv6(end)
+    }
+  }
+
+  /** The kernel makes the routes of IPv6 addresses, and of groups, a moment after the interface is up. */
+  #waitForIpv6({ namespace, device, addresses }: End): void {
+    const wanted = [
+      'multicast ff00::/8',
+      ...addresses.filter((address) => address.includes(':')).map((address) => `local ${address.split('/')[0]}`),
+    ]
+    for (let looks = 0; looks < MAX_LOOKS; looks++) {
+      const routes = this.exec(namespace, 'ip', '-6', 'route', 'show', 'table', 'local', 'dev', device)
+      if (wanted.every((route) => routes.includes(`${route} `))) return
+    }
+    throw new Error(`${device} has no IPv6 after ${MAX_LOOKS} looks`)
+  }
+
+  /** `ip -n NAMESPACE …` */
+  ip(namespace: string, command: string): void {
+    run('ip', '-n', this.fullName(namespace), ...command.split(' '))
+  }
+
+  /** Any command in a namespace, words apart. Returns what it prints. */
+  exec(namespace: string, ...command: string[]): string {
+    return run('ip', 'netns', 'exec', this.fullName(namespace), ...command)
+  }
+
+  sysctl(namespace: string, name: string, value: number | string): void {
+    this.exec(namespace, 'sh', '-c', `echo ${value} > /proc/sys/${name.replaceAll('.', '/')}`)
+  }
+
+  /** A process in a namespace. */
+  host(namespace: string): Host {
+    const host = new Host(this.fullName(namespace))
+    this.#hosts.push(host)
+    return host
+  }
+
+  fullName(namespace: string): string {
+    const full = this.#names.get(namespace)
+    if (full === undefined) throw new Error(`no namespace ${namespace}`)
+    return full
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.stop()))
+    this.#removeNamespaces()
+    process.off('exit', this.#removeNamespaces)
+  }
+
+  readonly #removeNamespaces = (): void => {
+    for (const full of this.#names.values()) run('ip', 'netns', 'del', full)
+    this.#names.clear()
+  }
+}
+
+interface End {
+  namespace: string
+  device: string
+  addresses: string[]
+}
+
+/** Two hosts on one wire: `a` with 10.77.0.1 and fd77::1 on va, `b` with 10.77.0.2 and fd77::2 on vb. */
+export function twoHosts(): TestNetwork {
+  const network = new TestNetwork()
+  network.addNamespace('a')
+  network.addNamespace('b')
+  network.link(
+    { namespace: 'a', device: 'va', addresses: ['10.77.0.1/24', 'fd77::1/64', 'fe80::a/64'] },
+    { namespace: 'b', device: 'vb', addresses: ['10.77.0.2/24', 'fd77::2/64', 'fe80::b/64'] },
+  )
+  return network
+}
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+const UNRESOLVED_QUEUE_BYTES = 64 << 20
+/** Each look is a process: together they are seconds. */
+const MAX_LOOKS = 2000
+let created = 0
