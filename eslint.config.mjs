@@ -44,6 +44,7 @@ export default tseslint.config(
     files: ['test/**', 'bench/**', 'examples/**', 'scripts/**', '*.mjs', '*.cjs', '*.ts'],
     rules: {
       'max-lines-per-function': 'off',
+      '@typescript-eslint/restrict-template-expressions': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
     },

@@ -23,6 +23,7 @@ const passed =
   run('clang-format', ['--dry-run', '--Werror', ...files]) && run('clang-tidy', ['--quiet', ...sources, '--', ...flags])
 process.exitCode = passed ? 0 : 1
 
+/** @param {string} program @param {string[]} args */
 function run(program, args) {
   const { status, error } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'ignore'] })
   if (error) console.error(`${program}: ${error.message}`)

@@ -448,6 +448,8 @@ export class FakeSocket implements NativeSocket {
 
   #receiveBatch(): number {
     const tables = this.#tables()
+    // Memory that was transferred away has no slot.
+    if (tables.slab.length < this.slots.bytes || tables.messages.length === 0) return -ERRNO.ENOBUFS
     const count = Math.min(this.#arrived.length, this.slots.count)
     if (count === 0) return -ERRNO.EAGAIN
     tables.messages.fill(0, 0, RECEIVE_HEADER_WORDS)
