@@ -3,6 +3,11 @@ const rooms = {
   core: { rooms: [], node: [], packages: [] },
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   socket: { rooms: ['core', 'binding'], node: ['events', 'fs', 'net', 'os'], packages: [] },
+  dgram: {
+    rooms: ['core', 'binding', 'socket'],
+    node: ['async_hooks', 'cluster', 'dgram', 'module', 'util'],
+    packages: [],
+  },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 

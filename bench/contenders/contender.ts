@@ -25,6 +25,10 @@ export interface ContenderOptions {
   readonly single: boolean
   /** For a sink: count the bytes of JavaScript heap that are allocated in the window. */
   readonly garbage: boolean
+  /** For a source with node:dgram: the datagrams between two turns of the event loop. */
+  readonly turn: number | undefined
+  /** For a source with node:dgram: send to 127.0.0.1, 127.0.0.2, … in turn, so many, without connecting. 0: connect to the host. */
+  readonly peers: number
 }
 
 export function readOptions(): ContenderOptions {
@@ -39,6 +43,9 @@ export function readOptions(): ContenderOptions {
       copy: { type: 'boolean', default: false },
       single: { type: 'boolean', default: false },
       garbage: { type: 'boolean', default: false },
+      turn: { type: 'string' },
+      peers: { type: 'string', default: '0' },
+      'drop-in': { type: 'boolean', default: false }, // read by dgram-module.ts
     },
   })
   const [host, port, bytes, amount] = positionals
@@ -59,6 +66,8 @@ export function readOptions(): ContenderOptions {
     copy: values.copy,
     single: values.single,
     garbage: values.garbage,
+    turn: values.turn === undefined ? undefined : Number(values.turn),
+    peers: Number(values.peers),
   }
 }
 

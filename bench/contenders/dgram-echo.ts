@@ -1,6 +1,6 @@
-/** Answers every datagram with itself, with node:dgram, until SIGTERM. */
-import { createSocket } from 'node:dgram'
+/** Answers every datagram with itself, with node:dgram or the drop-in, until SIGTERM. */
 import { printLine, readOptions } from './contender.js'
+import { createSocket } from './dgram-module.js'
 
 const options = readOptions()
 const socket = createSocket({

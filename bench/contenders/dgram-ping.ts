@@ -1,6 +1,6 @@
-/** Measures round trips with node:dgram, one datagram in flight. */
-import { createSocket } from 'node:dgram'
+/** Measures round trips with node:dgram or the drop-in, one datagram in flight. */
 import { RoundTrips, readOptions } from './contender.js'
+import { createSocket } from './dgram-module.js'
 
 const options = readOptions()
 const socket = createSocket({ type: 'udp4', recvBufferSize: options.receiveBufferBytes })

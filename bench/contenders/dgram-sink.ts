@@ -1,6 +1,6 @@
-/** Counts what arrives with node:dgram. */
-import { createSocket } from 'node:dgram'
+/** Counts what arrives with node:dgram or the drop-in. */
 import { ReceiveWindow, printLine, readOptions } from './contender.js'
+import { createSocket } from './dgram-module.js'
 
 const options = readOptions()
 const socket = createSocket({ type: 'udp4', recvBufferSize: options.receiveBufferBytes })

@@ -101,6 +101,16 @@ export async function measureRoundTrips(ping: Role, echo: Role, bytes: number, t
   }
 }
 
+/** What a program measures by itself, without a partner. */
+export async function measureAlone({ program, options }: Role): Promise<Figures> {
+  const process = new ContenderProcess(program, options)
+  try {
+    return figuresOf(await process.read(ALONE_SECONDS))
+  } finally {
+    await process.stop()
+  }
+}
+
 /** What a socket may ask for without privileges, up to 4 MiB: every contender asks for the same. */
 async function receiveBufferBytes(): Promise<number> {
   const limit = Number(await readFile('/proc/sys/net/core/rmem_max', 'utf8'))
@@ -139,6 +149,7 @@ const SETTLING_SECONDS = 5
 /** For a process to start and say where it listens. */
 const START_SECONDS = 10
 const ECHO_SECONDS = 60
+const ALONE_SECONDS = 60
 /** Warm-up and measured. */
 const FULL_ROUND_TRIPS = [3000, 15_000] as const
 const QUICK_ROUND_TRIPS = [1000, 3000] as const

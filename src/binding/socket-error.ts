@@ -62,6 +62,8 @@ export const ERRNO = {
   EADDRINUSE: constants.errno.EADDRINUSE,
   EADDRNOTAVAIL: constants.errno.EADDRNOTAVAIL,
   ENODEV: constants.errno.ENODEV,
+  EISCONN: constants.errno.EISCONN,
+  ECANCELED: constants.errno.ECANCELED,
   // Linux's, unknown to node:os.
   ENONET: 64,
   EHOSTDOWN: 112,

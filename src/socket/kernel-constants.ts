@@ -38,6 +38,10 @@ export const IP_FREEBIND = 15
 export const IP_MULTICAST_IF = 32
 export const IP_MULTICAST_TTL = 33
 export const IP_MULTICAST_LOOP = 34
+export const IP_ADD_MEMBERSHIP = 35
+export const IP_DROP_MEMBERSHIP = 36
+export const IP_ADD_SOURCE_MEMBERSHIP = 39
+export const IP_DROP_SOURCE_MEMBERSHIP = 40
 export const IP_MULTICAST_ALL = 49
 
 /** Protocol-independent group membership (RFC 3678), at either level. */
@@ -55,6 +59,8 @@ export const IPV6_UNICAST_HOPS = 16
 export const IPV6_MULTICAST_IF = 17
 export const IPV6_MULTICAST_HOPS = 18
 export const IPV6_MULTICAST_LOOP = 19
+export const IPV6_ADD_MEMBERSHIP = 20
+export const IPV6_DROP_MEMBERSHIP = 21
 export const IPV6_MTU_DISCOVER = 23
 export const IPV6_MTU = 24
 export const IPV6_RECVERR = 25

@@ -60,7 +60,10 @@ export class SendBatch {
 
   hasRoom(lengthBytes: number): boolean {
     return (
-      this.usedBytes + lengthBytes <= this.#limitBytes && this.messages < MAX_MESSAGES && this.datagrams < this.#limitDatagrams
+      this.usedBytes + lengthBytes <= this.#limitBytes &&
+      this.messages < MAX_MESSAGES &&
+      this.datagrams < this.#limitDatagrams &&
+      !this.isLost
     )
   }
 

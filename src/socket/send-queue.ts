@@ -30,6 +30,8 @@ export interface SendQueueOwner {
   onPendingError(result: number): void
   /** The peer of a connected socket. */
   remoteEndpoint(): Endpoint | undefined
+  /** The next `datagrams` datagrams, in the order in which they were queued, are sent (0) or have failed (the negated errno). */
+  onSettled?(datagrams: number, result: number): void
 }
 
 /** Datagrams on their way out: written into batches, handed to the kernel a batch at a time, bounded and counted. */
@@ -148,7 +150,7 @@ export class SendQueue {
   /** Hands the queue to the kernel. False when some of it has to wait for {@link writable}. */
   flush(): boolean {
     this.#count()
-    while (!this.#blocked && this.#batches.length > 0 && this.#batches[0]!.unsent > 0) {
+    while (!this.#blocked && (this.#batches.length > 1 || (this.#batches[0]?.unsent ?? 0) > 0)) {
       if (this.#sendFirst()) this.#recycleFirst()
     }
     if (this.#blocked) this.#drainOwed = true
@@ -184,10 +186,9 @@ export class SendQueue {
 
   #makeRoomSlowly(lengthBytes: number): SendBatch | undefined {
     this.flush()
-    if (this.#filling?.unsent === 0) {
-      this.#filling.reset(false)
-      this.#restartCount()
-    }
+    // Emptied but not at its start: what was reserved behind it was given up.
+    const filling = this.#filling
+    if (filling?.unsent === 0 && filling === this.#batches[0]) this.#recycleFirst()
     const datagrams = this.#maxDatagrams - this.#queuedDatagrams
     const bytes = this.#maxBytes - this.#queuedBytes
     if (datagrams >= 1 && bytes >= lengthBytes) return this.#batchFor(lengthBytes, bytes, datagrams)
@@ -342,16 +343,17 @@ export class SendQueue {
 
   #recycleFirst(): void {
     const batch = this.#batches[0]!
-    if (batch.isLost) {
+    const isReserved = batch === this.#filling && this.#reservedBytes !== NOTHING_RESERVED
+    if (batch.isLost && !isReserved) {
       this.#batches.shift()
-      if (this.#filling === batch) this.#filling = undefined
+      if (batch === this.#filling) this.#filling = undefined
       return
     }
     if (batch !== this.#filling) {
       this.#batches.shift()
       this.#spare ??= batch
     }
-    batch.reset(batch === this.#filling && this.#reservedBytes !== NOTHING_RESERVED)
+    batch.reset(isReserved)
     if (batch === this.#filling) this.#restartCount()
   }
 
@@ -374,6 +376,7 @@ export class SendQueue {
     this.#leaveQueue(datagrams, bytes)
     this.#statistics.datagramsSent += datagrams
     this.#statistics.bytesSent += bytes
+    this.#owner.onSettled?.(datagrams, 0)
   }
 
   /** The kernel refused a message of one datagram. */
@@ -385,6 +388,7 @@ export class SendQueue {
     sendErrors[error.code] = (sendErrors[error.code] ?? 0) + 1
     this.#statistics.datagramsFailed++
     this.#owner.onSendError(error, endpoint)
+    this.#owner.onSettled?.(1, result)
   }
 
   #leaveQueue(datagrams: number, bytes: number): void {

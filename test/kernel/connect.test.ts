@@ -95,3 +95,23 @@ test('what was sent before connecting elsewhere goes to the peer of then', async
   expect(texts(await received(second))).toEqual(['for the second'])
   expect(texts(await received(first))).toEqual(['for the first'])
 })
+
+test('a datagram that was reserved before connecting elsewhere goes to the peer of then', async () => {
+  const [a, first, second] = [await bound(), await bound(), await bound()]
+  await a.connect(first.address())
+  a.reserve(4, undefined)!.write('then')
+  await a.connect(second.address())
+  a.commit()
+  a.send('now')
+  expect(texts(await received(second))).toEqual(['now'])
+  expect(texts(await received(first))).toEqual(['then'])
+})
+
+test('a peer that the kernel refuses leaves the connection as it was', async () => {
+  const [a, peer] = [await bound(), await bound()]
+  await a.connect(peer.address())
+  await expect(a.connect({ address: '127.255.255.255', port: 9 })).rejects.toMatchObject({ code: 'EACCES' })
+  expect(a.remoteAddress().equals(peer.address())).toBe(true)
+  a.send('still here')
+  expect(texts(await received(peer))).toEqual(['still here'])
+})

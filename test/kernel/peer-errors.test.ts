@@ -81,7 +81,7 @@ test.each(['udp4', 'udp6'] as const)(
   'an unconnected %s socket learns which peer is not there, and the others get everything',
   async (type) => {
     const dead = await deadEndpoint({ type })
-    const healthy = await bound({ type, receiveBufferBytes: 1 << 20 })
+    const healthy = await bound({ type })
     const socket = await bound({ type, receiveErrors: true, sendOffload: false })
     const errors: PeerError[] = []
     socket.on('peerError', (error) => errors.push(error))

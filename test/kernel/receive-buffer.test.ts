@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { capabilities, type UdpSocket } from '../../src/index.js'
 import { lacking } from '../support/capabilities.js'
 import { receivedUntil, texts } from '../support/received.mjs'
-import { bound } from '../support/sockets.js'
+import { ROOMY, bound } from '../support/sockets.js'
 
 const dropsProblem = capabilities().kernelDrops ? undefined : 'this kernel has no SO_RXQ_OVFL'
 const onDemandProblem = capabilities().kernelDropsOnDemand ? undefined : 'this kernel has no SO_MEMINFO'
@@ -83,10 +83,7 @@ test.skipIf(lacking('drop counting', dropsProblem))('a coalesced message that is
 })
 
 test.each([1, 10, 256])('a batch has no more messages than receiveBatchMessages: %i', async (receiveBatchMessages) => {
-  const [a, b] = [
-    await bound(ONE_BY_ONE),
-    await bound({ receiveBatchMessages, maxDatagramBytes: 200, receiveBufferBytes: 1 << 20 }),
-  ]
+  const [a, b] = [await bound(ONE_BY_ONE), await bound({ ...ROOMY, receiveBatchMessages, maxDatagramBytes: 200 })]
   b.pause()
   blast(a, b, 300)
   const counts: number[] = []
@@ -100,7 +97,7 @@ test.each([1, 10, 256])('a batch has no more messages than receiveBatchMessages:
 })
 
 test('a batch of coalesced messages is bounded by the memory that it needs', async () => {
-  const [a, b] = [await bound(ONE_BY_ONE), await bound({ receiveBatchMessages: 256, receiveBufferBytes: 1 << 20 })]
+  const [a, b] = [await bound(ONE_BY_ONE), await bound({ ...ROOMY, receiveBatchMessages: 256 })]
   b.pause()
   blast(a, b, 300)
   b.resume()
@@ -110,7 +107,7 @@ test('a batch of coalesced messages is bounded by the memory that it needs', asy
 })
 
 test('what is sent while nobody listens waits in the kernel, in order', async () => {
-  const [a, b] = [await bound(), await bound({ receiveBufferBytes: 1 << 20 })]
+  const [a, b] = [await bound(), await bound()]
   blast(a, b, 100)
   expect(b.stats().datagramsReceived).toBe(0)
   const datagrams = await receivedUntil(b, (soFar) => soFar.length >= 100)
@@ -132,7 +129,7 @@ test('while it is paused a socket delivers nothing', async () => {
 })
 
 test('pausing in a handler stops after the batch at hand', async () => {
-  const [a, b] = [await bound(ONE_BY_ONE), await bound({ receiveBatchMessages: 4, receiveBufferBytes: 1 << 20 })]
+  const [a, b] = [await bound(ONE_BY_ONE), await bound({ receiveBatchMessages: 4 })]
   blast(a, b, 10)
   const batches: number[] = []
   await new Promise<void>((resolve) => {

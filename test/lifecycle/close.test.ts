@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { endpoint, type ReceiveBatch, type UdpSocket } from '../../src/index.js'
 import { received, texts } from '../support/received.mjs'
-import { accountedFor, bound, deadEndpoint, open, thrownBy } from '../support/sockets.js'
+import { ROOMY, accountedFor, bound, deadEndpoint, open, thrownBy } from '../support/sockets.js'
 
 const CLOSED = { code: 'ERR_CLOSED' }
 
@@ -180,7 +180,7 @@ test('after close every method throws ERR_CLOSED', async () => {
 })
 
 test('close sends what is queued', async () => {
-  const [a, b] = [await bound(), await bound({ receiveBufferBytes: 1 << 20 })]
+  const [a, b] = [await bound(), await bound(ROOMY)]
   const to = b.address()
   for (let i = 0; i < 300; i++) a.send(`${i}`, to)
   a.close()

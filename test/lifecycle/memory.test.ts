@@ -3,7 +3,7 @@ import { runProgram } from '../support/program.js'
 
 /** The sanitizer keeps what is freed for a while, so resident size says nothing there; it is slower as well. */
 const SANITIZED = process.env['GEYSIR_SANITIZED'] === '1'
-const GC = ['--expose-gc']
+const GC = { nodeArgs: ['--expose-gc'] }
 
 describe('garbage collection', () => {
   test('takes sockets that nobody holds, with their descriptors, and leaves those that listen', async () => {

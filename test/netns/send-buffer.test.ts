@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lacking, namespaceProblem, slowLinkProblem } from '../support/capabilities.js'
 import type { Host } from '../support/host.js'
 import { twoHosts, type TestNetwork } from '../support/network.js'
+import { runProgram } from '../support/program.js'
 
 // A neighbour that does not answer keeps datagrams in the kernel, charged to the socket's send buffer, until the test says who it is.
 describe.skipIf(lacking('network namespaces', namespaceProblem()))('a full send buffer', () => {
@@ -124,6 +125,28 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a full send 
     expect(result).toMatchObject({ queuedDatagrams: 0, queuedBytes: 0, datagramsQueued: 100 })
   })
 
+  test('what waits for one peer goes to it, although the socket was connected to another since', async () => {
+    const blocked = await a.run(async ({ keep, geysir, received }) => {
+      const { socket, peer } = keep
+      await socket.connect(peer)
+      for (let i = 0; i < 100; i++) socket.send(`${i}`.padEnd(500))
+      const other = new geysir.UdpSocket()
+      const { port } = await other.bind()
+      await socket.connect({ address: '10.77.0.1', port })
+      // It waits for its turn behind the others; a datagram that does not shows whom the other socket hears.
+      socket.send('for the other')
+      const stranger = new geysir.UdpSocket()
+      stranger.send('marker', geysir.endpoint('10.77.0.1', port))
+      const [first] = await received(other)
+      for (const each of [stranger, other]) each.close()
+      return { flushed: socket.flush(), first: first!.text }
+    })
+    expect(blocked).toMatchObject({ flushed: false, first: 'marker' })
+    network.ip('a', `neigh replace 10.77.0.2 lladdr ${macOfB} dev va nud permanent`)
+    const texts = await b.run(async ({ keep, received, texts }) => texts(await received(keep.socket, 100)))
+    expect(inOrder(texts)).toEqual(Array.from({ length: 100 }, (_, i) => i))
+  })
+
   test('a blocked socket still receives', async () => {
     const port = await a.run(({ keep }) => {
       const { socket, peer } = keep
@@ -140,6 +163,17 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a full send 
     }, port)
     expect(heard.texts).toEqual(['hello'])
     expect(heard.queued).toBeGreaterThan(0)
+  })
+
+  test('a process lives until the kernel has taken all, or its socket is unref', async () => {
+    const program = (kind: string, onOutput?: (stdout: string) => void): ReturnType<typeof runProgram> =>
+      runProgram('blocked', ['10.77.0.2', '9', kind], { namespace: network.fullName('a'), ...(onOutput && { onOutput }) })
+    expect(await program('unref')).toMatchObject({ code: 0, stdout: 'blocked\nsome left\n' })
+    network.ip('a', 'neigh flush dev va')
+    const answered = await program('ref', (stdout) => {
+      if (stdout === 'blocked\n') network.ip('a', `neigh replace 10.77.0.2 lladdr ${macOfB} dev va nud permanent`)
+    })
+    expect(answered).toMatchObject({ code: 0, stdout: 'blocked\nall sent\n' })
   })
 })
 

@@ -16,6 +16,9 @@ export async function bound(options: UdpSocketOptions = {}, where: BindOptions =
   return socket
 }
 
+/** As long a receive buffer as anybody may have, by the default of net.core.rmem_max; it is twice the one that sockets begin with. */
+export const ROOMY = { receiveBufferBytes: 200_000 } as const
+
 /** An endpoint where nobody listens: it was bound and is closed again. */
 export async function deadEndpoint(options: UdpSocketOptions = {}): Promise<Endpoint> {
   const socket = await bound(options)

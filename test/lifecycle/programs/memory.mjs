@@ -6,7 +6,7 @@ import { UdpSocket } from 'geysir'
 const collect = /** @type {() => void} */ (globalThis.gc)
 
 const batches = Number(process.argv[2])
-const receiver = new UdpSocket({ receivePacketInfo: true, receiveBufferBytes: 1 << 20 })
+const receiver = new UdpSocket({ receivePacketInfo: true })
 const sender = new UdpSocket()
 const to = await receiver.bind({ address: '127.0.0.1' })
 let handled = 0

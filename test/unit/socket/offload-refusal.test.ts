@@ -166,6 +166,7 @@ describe('offload refused', () => {
     }
     expect(send(1450)).toEqual([1, 1, 1])
     expect(send(1449)).toEqual([1, 1, 1])
+    expect(send(1401)).toEqual([1, 1, 1])
     expect(send(1400)).toEqual([3])
     expect(send(1450)).toEqual([1, 1, 1])
   })

@@ -177,6 +177,16 @@ describe('connect', () => {
     ])
   })
 
+  test('keeps a datagram that was reserved for the peer before from the new one', async () => {
+    const { socket, native } = openFake()
+    await socket.connect(PEER)
+    socket.reserve(5, undefined)!.write('first')
+    await socket.connect({ address: '192.0.2.2', port: 7 })
+    socket.commit()
+    socket.flush()
+    expect(native.datagrams.map(({ payload, destination }) => `${payload} ${destination}`)).toEqual(['first 192.0.2.1:7'])
+  })
+
   test('keeps datagrams that have to wait for the peer before from the new one', async () => {
     const { socket, native } = openFake()
     await socket.connect(PEER)

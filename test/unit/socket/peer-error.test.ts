@@ -133,6 +133,15 @@ describe('an ICMP error, with receiveErrors,', () => {
     expect(socket.stats().datagramsFailed).toBe(0)
   })
 
+  test('is reported once where the kernel tells it both ways, in the queue and as the socket’s error', () => {
+    const { socket, native } = openFake({ receiveErrors: true })
+    const errors = peerErrorsOf(socket)
+    native.arriveErrors({ peer: A, errno: ERRNO.ECONNREFUSED })
+    native.pendingErrno = ERRNO.ECONNREFUSED
+    native.turn()
+    expect(errors.map((error) => String(error.endpoint))).toEqual(['192.0.2.1:1001'])
+  })
+
   test('is read from the queue once, though a send and the loop both saw it', async () => {
     const { socket, native } = openFake({ receiveErrors: true })
     const errors = peerErrorsOf(socket)

@@ -191,12 +191,14 @@ describe('the options of one datagram', () => {
     socket.send('a', A, { source: '192.0.2.7', interface: 7, ttl: 9, tos: 3 })
     socket.send('b', A)
     socket.send('c', A, { ttl: 4 })
+    socket.send('d', A, { interface: 1 })
     socket.flush()
     const none = { source: undefined, interfaceIndex: undefined, ttl: undefined, tos: undefined, ipv6: false }
     expect(native.messages.map(({ control }) => control)).toEqual([
       { source: '192.0.2.7', interfaceIndex: 7, ttl: 9, tos: 3, ipv6: false },
       none,
       { ...none, ttl: 4 },
+      { ...none, interfaceIndex: 1, source: '0.0.0.0' },
     ])
   })
 

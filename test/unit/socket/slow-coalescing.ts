@@ -19,6 +19,7 @@ const MAX_MESSAGES = 128
 export class SlowCoalescer {
   readonly #sent: Outgoing[][] = []
   #waiting: Outgoing[][] = []
+  #datagrams = 0
   #usedBytes = 0
   /** A coalesced message is complete and less than a whole one has room behind it. */
   #closed = false
@@ -33,6 +34,7 @@ export class SlowCoalescer {
   add(datagram: Outgoing, reservedBytes = datagram.lengthBytes): void {
     if (!this.hasRoom(reservedBytes)) this.flush()
     this.#usedBytes += datagram.lengthBytes
+    this.#datagrams++
     const last = this.#waiting.at(-1)
     if (last === undefined || !this.#mayJoin(last, datagram)) {
       this.#waiting.push([datagram])
@@ -43,19 +45,19 @@ export class SlowCoalescer {
   }
 
   hasRoom(lengthBytes: number): boolean {
-    const datagrams = this.#waiting.flat()
     return (
       !this.#closed &&
       this.#waiting.length < MAX_MESSAGES &&
       this.#usedBytes + lengthBytes <= SLAB_BYTES &&
-      this.#usedBytes + lengthBytes <= Math.max(this.maxBytes, datagrams.length === 0 ? lengthBytes : 0) &&
-      datagrams.length < this.maxDatagrams
+      this.#usedBytes + lengthBytes <= Math.max(this.maxBytes, this.#datagrams === 0 ? lengthBytes : 0) &&
+      this.#datagrams < this.maxDatagrams
     )
   }
 
   flush(): void {
     this.#sent.push(...this.#waiting)
     this.#waiting = []
+    this.#datagrams = 0
     this.#usedBytes = 0
     this.#closed = false
   }

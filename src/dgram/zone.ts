@@ -1,0 +1,33 @@
+import type { Addon } from '../binding/index.js'
+import { Endpoint, parseAddress } from '../core/index.js'
+
+/** The endpoint of a literal, as uv_ip4_addr and uv_ip6_addr read it: a zone that names no interface is none. */
+export function zonedAddress(addon: Addon, text: string): Endpoint | undefined {
+  const parsed = parseAddress(text)
+  if (parsed === undefined) return undefined
+  const scopeId = parsed.zone === '' ? 0 : indexOf(addon, parsed.zone)
+  return new Endpoint(parsed.family === 4 ? 'IPv4' : 'IPv6', parsed.words, 0, scopeId)
+}
+
+/** The address with its zone by name, as Node shows it: `fe80::1%eth0`. */
+export function zonedText(addon: Addon, endpoint: Endpoint): string {
+  if (endpoint.scopeId === 0) return endpoint.address
+  const known = texts.get(endpoint)
+  if (known !== undefined) return known
+  const name = entriesOf(addon).find((entry) => entry.index === endpoint.scopeId)?.name ?? String(endpoint.scopeId)
+  const text = endpoint.address.replace(/%.*/, `%${name}`)
+  texts.set(endpoint, text)
+  return text
+}
+
+const texts = new WeakMap<Endpoint, string>()
+
+function indexOf(addon: Addon, zone: string): number {
+  if (/^\d+$/.test(zone)) return Number(zone)
+  return entriesOf(addon).find((entry) => entry.name === zone)?.index ?? 0
+}
+
+function entriesOf(addon: Addon): { name: string; index: number }[] {
+  const entries = addon.interfaces()
+  return typeof entries === 'number' ? [] : entries
+}
