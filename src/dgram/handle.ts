@@ -16,10 +16,11 @@ import {
 import { parseAddress, type Endpoint, type ReceiveBatch } from '../core/index.js'
 import { KernelOptions } from '../socket/kernel-options.js'
 import * as k from '../socket/kernel-constants.js'
-import { Receiver } from '../socket/receiver.js'
-import { SendQueue } from '../socket/send-queue.js'
+import { Receiver, type ReceiverOwner } from '../socket/receiver.js'
+import { SendQueue, type SendQueueOwner } from '../socket/send-queue.js'
 import { resolveOptions } from '../socket/socket-options.js'
-import { emptyCounters } from '../socket/statistics.js'
+import { emptyCounters, type Counters } from '../socket/statistics.js'
+import { destination } from './destinations.js'
 import { membership, sourceMembership } from './membership.js'
 import { copyMessage } from './message-memory.js'
 import {
@@ -48,16 +49,19 @@ export class PendingSend {
  *
  * Like libuv's, it has no descriptor before it is bound, connected or sends; until then options fail with EBADF.
  */
-export class BatchingHandle implements UdpHandle {
+export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner {
   onmessage: MessageCallback | undefined
   readonly #addon: Addon
   readonly #family: number
-  /** Node's own handle: for its lookup, its async id, and to go back to. */
+  /** Node's own handle: for its lookup, and to go back to until this one is bound. */
   readonly #node: UdpHandle
+  readonly #asyncId: number
   #native: NativeSocket | undefined
   #options!: KernelOptions
   #receiver!: Receiver
-  #queue!: SendQueue
+  /** Made by the first send: a socket that only listens needs none. */
+  #queue: SendQueue | undefined
+  #counters!: Counters
   #bound = false
   #closed = false
   #receiving = false
@@ -65,6 +69,9 @@ export class BatchingHandle implements UdpHandle {
   #remote: Endpoint | undefined
   #pending: PendingSend[] = []
   #settledCount = 0
+  #lastAddress: string | undefined
+  #lastPort = 0
+  #lastEndpoint: Endpoint | undefined
   #flushScheduled = false
   #delivering = false
   /** Its context is that of the program where it made the socket: messages come in it. */
@@ -77,6 +84,7 @@ export class BatchingHandle implements UdpHandle {
     this.#addon = addon
     this.#family = family
     this.#node = node
+    this.#asyncId = node.getAsyncId()
   }
 
   get isBound(): boolean {
@@ -113,7 +121,9 @@ export class BatchingHandle implements UdpHandle {
       if (result < 0) return result
     }
     const result = this.#native!.bind(encodeSockaddr(endpoint, this.#family)!)
-    if (result >= 0) this.#bound = true
+    if (result < 0) return result
+    this.#bound = true
+    this.#node.close() // from here on there is no way back, and its memory is not needed
     return result
   }
 
@@ -131,8 +141,8 @@ export class BatchingHandle implements UdpHandle {
   disconnect(): number {
     if (this.#native === undefined) return -ERRNO.EBADF
     if (this.#remote === undefined) return -ERRNO.ENOTCONN
-    this.#queue.flush()
-    this.#queue.addressTo(this.#remote)
+    this.#queue?.flush()
+    this.#queue?.addressTo(this.#remote)
     const result = this.#native.connect(new Uint8Array(Uint16Array.of(AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0).buffer))
     if (result >= 0) this.#remote = undefined
     return result
@@ -143,6 +153,7 @@ export class BatchingHandle implements UdpHandle {
     const connected = typeof rest[0] !== 'number'
     const endpoint = connected ? undefined : this.#endpointOf(String(rest[1]), rest[0] as number)
     if (!connected && endpoint === undefined) return -ERRNO.EINVAL
+    if (!connected && this.#remote !== undefined) return -ERRNO.EISCONN
     const opened = this.#bindImplicitly(0)
     if (opened < 0) return opened
     const payload = count === 1 ? list[0]! : Buffer.concat(list.slice(0, count))
@@ -160,10 +171,22 @@ export class BatchingHandle implements UdpHandle {
     pending.onResult = () => resource.runInAsyncScope(done)
   }
 
+  /** The endpoint of a literal destination of this socket's family, undefined for anything else. No address means this host. */
+  destination(address: string | undefined, port: number): Endpoint | undefined {
+    // Most programs send to one destination, or a few in turn.
+    if (port === this.#lastPort && address === this.#lastAddress) return this.#lastEndpoint
+    const endpoint = destination(address ?? (this.#family === AF_INET ? '127.0.0.1' : '::1'), port)
+    if (endpoint === undefined || (endpoint.family === 'IPv4') !== (this.#family === AF_INET)) return undefined
+    this.#lastPort = port
+    this.#lastAddress = address
+    this.#lastEndpoint = endpoint
+    return endpoint
+  }
+
   /** Queues a copy of `payload`; what becomes of it is in `pending` after a flush. Returns its bytes. */
   enqueue(payload: Uint8Array | string, endpoint: Endpoint | undefined, pending: PendingSend): number {
     const bytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
-    const batch = bytes > MAX_PAYLOAD_BYTES ? undefined : this.#queue.makeRoom(bytes)
+    const batch = bytes > MAX_PAYLOAD_BYTES ? undefined : this.#sendQueue().makeRoom(bytes)
     if (batch === undefined) {
       pending.result = -ERRNO.EMSGSIZE
       return bytes
@@ -177,7 +200,7 @@ export class BatchingHandle implements UdpHandle {
 
   flush(): void {
     this.#flushScheduled = false
-    if (!this.#closed) this.#queue.flush()
+    if (!this.#closed) this.#queue?.flush()
   }
 
   /** Sends nobody waits for leave with the tick; those of a batch that is being delivered, with the batch. */
@@ -211,12 +234,12 @@ export class BatchingHandle implements UdpHandle {
   }
 
   setTTL(ttl: number): number {
-    if (!(ttl >= 1 && ttl <= 255)) return this.#native === undefined ? -ERRNO.EBADF : -ERRNO.EINVAL
+    if ((ttl | 0) < 1 || (ttl | 0) > 255) return -ERRNO.EINVAL
     return this.#set(...this.#leveled([k.IPPROTO_IP, k.IP_TTL], [k.IPPROTO_IPV6, k.IPV6_UNICAST_HOPS]), ttl)
   }
 
   setMulticastTTL(ttl: number): number {
-    if (!(ttl >= 0 && ttl <= 255)) return this.#native === undefined ? -ERRNO.EBADF : -ERRNO.EINVAL
+    if ((ttl | 0) < 0 || (ttl | 0) > 255) return -ERRNO.EINVAL
     return this.#set(...this.#leveled([k.IPPROTO_IP, k.IP_MULTICAST_TTL], [k.IPPROTO_IPV6, k.IPV6_MULTICAST_HOPS]), ttl)
   }
 
@@ -226,7 +249,7 @@ export class BatchingHandle implements UdpHandle {
 
   setMulticastInterface(address: string): number {
     const endpoint = zonedAddress(this.#addon, address)
-    if (endpoint === undefined) return this.#native === undefined ? -ERRNO.EBADF : -ERRNO.EINVAL
+    if (endpoint === undefined) return -ERRNO.EINVAL
     if (endpoint.family === 'IPv4') {
       const word = encodeSockaddr(endpoint, AF_INET)!.subarray(4, 8)
       return this.#setBytes(k.IPPROTO_IP, k.IP_MULTICAST_IF, word)
@@ -269,11 +292,11 @@ export class BatchingHandle implements UdpHandle {
 
   /** As libuv counts: what the kernel would not take yet. */
   getSendQueueSize(): number {
-    return this.#native !== undefined && this.#queue.isBlocked ? this.#queue.queuedBytes : 0
+    return this.#queue?.isBlocked ? this.#queue.queuedBytes : 0
   }
 
   getSendQueueCount(): number {
-    return this.#native !== undefined && this.#queue.isBlocked ? this.#queue.queuedDatagrams : 0
+    return this.#queue?.isBlocked ? this.#queue.queuedDatagrams : 0
   }
 
   ref(): void {
@@ -291,7 +314,7 @@ export class BatchingHandle implements UdpHandle {
   }
 
   getAsyncId(): number {
-    return this.#node.getAsyncId()
+    return this.#asyncId
   }
 
   /** Gives Node's handle back, and up. */
@@ -311,8 +334,8 @@ export class BatchingHandle implements UdpHandle {
     this.#closed = true
     if (this.#native !== undefined) {
       // A send of a connected socket would have left inside the call; others wait for their lookup, and are lost with the handle.
-      if (this.#remote !== undefined) this.#queue.flush()
-      this.#queue.discard()
+      if (this.#remote !== undefined) this.#queue?.flush()
+      this.#queue?.discard()
       this.#native.close()
     }
     for (const pending of this.#pending.slice(this.#settledCount)) {
@@ -321,7 +344,7 @@ export class BatchingHandle implements UdpHandle {
       process.nextTick(pending.onResult)
     }
     this.#pending = []
-    this.#node.close()
+    if (!this.#bound) this.#node.close()
     if (callback) process.nextTick(callback)
   }
 
@@ -330,45 +353,83 @@ export class BatchingHandle implements UdpHandle {
     const native = new this.#addon.Socket(this.#family, k.SOCK_DGRAM, 0, this.#onEvent)
     if (native.fd() < 0) return native.fd()
     this.#native = native
-    const families = { ipv4: true, ipv6: this.#family === AF_INET6 }
-    this.#options = new KernelOptions(this.#addon, native, families, () => undefined)
-    const statistics = emptyCounters()
-    this.#queue = this.#makeQueue(native, statistics)
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the owner's getter needs it
-    const handle = this
-    this.#receiver = new Receiver(
-      this.#addon,
-      native,
-      DEFAULTS,
-      this.#options,
-      statistics,
-      {
-        get closed(): boolean {
-          return handle.#closed
-        },
-        emitBatch: (batch) => this.#resource.runInAsyncScope(() => this.#deliver(batch, 0)),
-        hasDatagramListener: () => false,
-        emitDatagram: () => undefined,
-      },
-      () => undefined,
-    )
+    this.#options = new KernelOptions(this.#addon, native, this.#family === AF_INET6 ? DUAL_STACK : IPV4_ONLY, ignore)
+    this.#counters = emptyCounters()
+    this.#receiver = new Receiver(this.#addon, native, DEFAULTS, this.#options, this.#counters, this, ignore)
     if (!this.#ref) native.setRef(false)
     return 0
   }
 
-  #makeQueue(native: NativeSocket, statistics: ReturnType<typeof emptyCounters>): SendQueue {
-    const offload = this.#options.trySetInteger(k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
-    // Node's queue has no bound, and a drop-in cannot refuse what it takes.
-    const options = { maxBytes: UNBOUNDED, maxDatagrams: UNBOUNDED, offload, family: this.#family }
-    return new SendQueue(this.#addon, native, options, statistics, {
-      onBlocked: () => void this.#watch(),
-      onDrain: () => undefined,
-      onSendError: () => undefined,
-      mayBePending: () => false,
-      onPendingError: () => undefined,
-      remoteEndpoint: () => this.#remote,
-      onSettled: (datagrams, result) => this.#settle(datagrams, result),
-    })
+  #sendQueue(): SendQueue {
+    if (this.#queue === undefined) {
+      const offload = this.#options.trySetInteger(k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
+      // Node's queue has no bound, and a drop-in cannot refuse what it takes.
+      const options = { maxBytes: UNBOUNDED, maxDatagrams: UNBOUNDED, offload, family: this.#family }
+      this.#queue = new SendQueue(this.#addon, this.#native!, options, this.#counters, this)
+    }
+    return this.#queue
+  }
+
+  // What the receiver asks and tells.
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  emitBatch(batch: ReceiveBatch): void {
+    this.#resource.runInAsyncScope(() => this.#deliver(batch, 0))
+  }
+
+  hasDatagramListener(): boolean {
+    return false
+  }
+
+  emitDatagram(): void {
+    // Messages are delivered by emitBatch.
+  }
+
+  // What the send queue asks and tells.
+
+  onBlocked(): void {
+    this.#watch()
+  }
+
+  onDrain(): void {
+    // Node tells nobody.
+  }
+
+  onSendError(): void {
+    // Every send hears of itself: see onSettled.
+  }
+
+  /** As with Node, an error of an earlier datagram fails the next send of a connected socket. */
+  mayBePending(): boolean {
+    return false
+  }
+
+  onPendingError(): void {
+    // There is none.
+  }
+
+  remoteEndpoint(): Endpoint | undefined {
+    return this.#remote
+  }
+
+  onSettled(datagrams: number, result: number): void {
+    const end = this.#settledCount + datagrams
+    for (let i = this.#settledCount; i < end; i++) {
+      const pending = this.#pending[i]!
+      pending.result = result
+      if (pending.onResult !== undefined) process.nextTick(pending.onResult)
+    }
+    this.#settledCount = end
+    if (end === this.#pending.length) {
+      this.#pending.length = 0
+      this.#settledCount = 0
+    } else if (end > MAX_SETTLED_KEPT) {
+      this.#pending = this.#pending.slice(end)
+      this.#settledCount = 0
+    }
   }
 
   /** As uv__udp_maybe_deferred_bind. */
@@ -381,7 +442,7 @@ export class BatchingHandle implements UdpHandle {
     if (this.#native === undefined || this.#closed) return 0
     return this.#native.poll(
       (this.#receiving && this.#interrupted === undefined ? INTEREST.readable : 0) |
-        (this.#queue.isBlocked ? INTEREST.writable : 0),
+        (this.#queue?.isBlocked ? INTEREST.writable : 0),
     )
   }
 
@@ -389,10 +450,10 @@ export class BatchingHandle implements UdpHandle {
     if (this.#closed) return
     if (event === EVENT.batch) this.#receiver.handleBatch()
     else if (event === EVENT.writable) {
-      this.#queue.writable()
+      this.#queue!.writable()
       this.#watch()
     } else if (!this.#receiver.replaceLostMemory() && value !== 0) {
-      this.onmessage?.(-value, this, undefined, undefined)
+      this.#resource.runInAsyncScope(() => this.onmessage?.(-value, this, undefined, undefined))
     }
   }
 
@@ -435,23 +496,6 @@ export class BatchingHandle implements UdpHandle {
         batch.release()
         this.#watch()
       }
-    }
-  }
-
-  #settle(datagrams: number, result: number): void {
-    const end = this.#settledCount + datagrams
-    for (let i = this.#settledCount; i < end; i++) {
-      const pending = this.#pending[i]!
-      pending.result = result
-      if (pending.onResult !== undefined) process.nextTick(pending.onResult)
-    }
-    this.#settledCount = end
-    if (end === this.#pending.length) {
-      this.#pending.length = 0
-      this.#settledCount = 0
-    } else if (end > MAX_SETTLED_KEPT) {
-      this.#pending = this.#pending.slice(end)
-      this.#settledCount = 0
     }
   }
 
@@ -502,7 +546,13 @@ function flushLater(handle: BatchingHandle): void {
   handle.flush()
 }
 
+function ignore(): void {
+  // A drop-in warns of nothing, and nobody iterates.
+}
+
 const DEFAULTS = resolveOptions({})
+const DUAL_STACK = { ipv4: true, ipv6: true }
+const IPV4_ONLY = { ipv4: true, ipv6: false }
 const UNBOUNDED = Number.MAX_SAFE_INTEGER
 const MAX_PAYLOAD_BYTES = 65_527
 /** Entries of the list of pending sends that may be done before it is cut. */

@@ -17,8 +17,8 @@ export function membership(
   group: string,
   interfaceAddress: string | undefined,
 ): OptionRequest | undefined {
-  const groupAddress = zonedAddress(addon, group)
-  const device = interfaceAddress ? zonedAddress(addon, interfaceAddress) : NO_INTERFACE
+  const groupAddress = zonedAddress(addon, String(group))
+  const device = interfaceOf(addon, interfaceAddress)
   if (groupAddress === undefined || device === undefined) return undefined
   if (groupAddress.family === 'IPv4') {
     if (device?.family === 'IPv6') return undefined
@@ -44,9 +44,9 @@ export function sourceMembership(
   group: string,
   interfaceAddress: string | undefined,
 ): OptionRequest | undefined {
-  const groupAddress = zonedAddress(addon, group)
+  const groupAddress = zonedAddress(addon, String(group))
   const sourceAddress = zonedAddress(addon, source)
-  const device = interfaceAddress ? zonedAddress(addon, interfaceAddress) : NO_INTERFACE
+  const device = interfaceOf(addon, interfaceAddress)
   if (groupAddress === undefined || device === undefined || sourceAddress?.family !== groupAddress.family) return undefined
   if (device !== null && device.family !== groupAddress.family) return undefined
   if (groupAddress.family === 'IPv4') {
@@ -64,6 +64,11 @@ export function sourceMembership(
   return { level: k.IPPROTO_IPV6, name: action === 'join' ? k.MCAST_JOIN_SOURCE_GROUP : k.MCAST_LEAVE_SOURCE_GROUP, value }
 }
 
+/** Null where none is named; undefined for what names none. */
+function interfaceOf(addon: Addon, text: string | null | undefined): Endpoint | null | undefined {
+  return text === undefined || text === null ? null : zonedAddress(addon, String(text))
+}
+
 function ipv4Bytes(endpoint: Endpoint): Uint8Array {
   return encodeSockaddr(endpoint, AF_INET)!.subarray(4, 8)
 }
@@ -76,5 +81,4 @@ function concat(...parts: Uint8Array[]): Uint8Array {
   return Uint8Array.from(Buffer.concat(parts))
 }
 
-const NO_INTERFACE = null
 const ANY = new Uint8Array(4)

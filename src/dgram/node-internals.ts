@@ -69,6 +69,7 @@ export interface BufferSizeContext {
 }
 
 export const BIND_STATE_BOUND = 2
+export const CONNECT_STATE_DISCONNECTED = 0
 export const CONNECT_STATE_CONNECTED = 2
 /** Flags of uv_udp_bind (uv.h). */
 export const UV_UDP_IPV6ONLY = 1

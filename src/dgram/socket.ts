@@ -1,15 +1,15 @@
 import cluster from 'node:cluster'
 import dgram from 'node:dgram'
 import { AF_INET, AF_INET6, addonProblem, loadAddon, type Addon } from '../binding/index.js'
-import { Endpoint, parseAddress } from '../core/index.js'
+import type { Endpoint } from '../core/index.js'
 import { BatchingHandle, PendingSend } from './handle.js'
 import {
   BIND_STATE_BOUND,
   CONNECT_STATE_CONNECTED,
+  CONNECT_STATE_DISCONNECTED,
   internals,
   sendError,
   type SocketState,
-  type UdpHandle,
 } from './node-internals.js'
 
 type SendCallback = (error: Error | null, bytes: number) => void
@@ -21,130 +21,162 @@ type Payload = Uint8Array | string
  * It *is* Node's own socket: its checks, events, errors, states and deprecations are lib/dgram.js of the Node that runs it. What is
  * replaced is the handle below ({@link BatchingHandle}), and the common forms of `send`, which would cost an object and two lookups
  * a datagram. What only Node's own handle can do, it does: handles shared by `cluster`, descriptors and handles from outside.
+ *
+ * A function and not a class, because Node's is one, and programs inherit from it as from one (`Socket.call(this, 'udp4')`).
  */
-export class Socket extends dgram.Socket {
-  #batching: BatchingHandle | undefined
-  // The last destination: most programs send to one, or a few in turn.
-  #lastAddress: string | undefined
-  #lastPort = 0
-  #lastEndpoint: Endpoint | undefined
-
-  constructor(type: dgram.SocketType | dgram.SocketOptions, listener?: (message: Buffer, rinfo: dgram.RemoteInfo) => void) {
-    // @ts-expect-error -- the declaration has no constructor; the function takes what createSocket takes
-    super(type, listener)
-    if (addon !== undefined && internals !== undefined) this.#install(addon)
-  }
-
-  override bind(...args: unknown[]): this {
-    if (this.#batching !== undefined && needsNodeHandle(args[0])) this.#giveBack()
-    return super.bind(...(args as []))
-  }
-
-  override send(...args: unknown[]): void {
-    const handle = this.#batching
-    if (handle?.isBound !== true || !this.#sendFast(handle, args)) super.send(...(args as [Payload]))
-  }
-
-  /** Puts our handle where Node's was. */
-  #install(addon: Addon): void {
-    const state = stateOf(this)
-    const node = state.handle
-    if (node === null) return // closed by an aborted signal
-    const handle = new BatchingHandle(addon, (this as unknown as { type: string }).type === 'udp6' ? AF_INET6 : AF_INET, node)
-    ;(handle as unknown as Record<symbol, unknown>)[internals!.owner] = this
-    state.handle = handle
-    this.#batching = handle
-  }
-
-  /** Puts Node's handle back, for what only it can do. */
-  #giveBack(): void {
-    const state = stateOf(this)
-    if (state.handle === this.#batching) state.handle = this.#batching.takeNodeHandle()
-    this.#batching = undefined
-  }
-
-  /** The forms of `send` that need none of Node's checks. False: let Node have it. */
-  #sendFast(handle: BatchingHandle, args: unknown[]): boolean {
-    const state = stateOf(this) as SocketState & { sendBlockList?: unknown }
-    if (state.handle !== (handle as UdpHandle) || state.bindState !== BIND_STATE_BOUND || state.sendBlockList) return false
-    const connected = state.connectState === CONNECT_STATE_CONNECTED
-    if (!connected && state.connectState !== 0) return false
-    return connected ? this.#sendConnected(handle, args) : this.#sendTo(handle, args)
-  }
-
-  #sendConnected(handle: BatchingHandle, args: unknown[]): boolean {
-    // (message[, callback]), or (message, offset, length[, callback])
-    const sliced = typeof args[2] === 'number'
-    const callback = sliced ? args[3] : args[1]
-    if (args.length > (sliced ? 4 : 2)) return false
-    const payload = sliced ? slice(args[0], args[1], args[2]) : asPayload(args[0])
-    if (payload === undefined) return false
-    this.#queueSend(handle, payload, undefined, undefined, undefined, callback)
-    return true
-  }
-
-  #sendTo(handle: BatchingHandle, args: unknown[]): boolean {
-    // (message, port[, address][, callback]), or (message, offset, length, port[, address][, callback])
-    const sliced = Boolean(args[4]) || (Boolean(args[3]) && typeof args[3] !== 'function')
-    const payload = sliced ? slice(args[0], args[1], args[2]) : asPayload(args[0])
-    const port = sliced ? args[3] : args[1]
-    let address = sliced ? args[4] : args[2]
-    let callback = sliced ? args[5] : args[3]
-    if (typeof address === 'function') {
-      callback = address
-      address = undefined
-    }
-    if (
-      payload === undefined ||
-      typeof port !== 'number' ||
-      !(address === undefined || address === null || typeof address === 'string')
-    )
-      return false
-    const endpoint = this.#endpointOf(address ?? undefined, port)
-    if (endpoint === undefined) return false
-    this.#queueSend(handle, payload, endpoint, address ?? undefined, port, callback)
-    return true
-  }
-
-  #queueSend(
-    handle: BatchingHandle,
-    payload: Payload,
-    endpoint: Endpoint | undefined,
-    address: string | undefined,
-    port: number | undefined,
-    callback: unknown,
-  ): void {
-    if (typeof callback !== 'function') {
-      handle.enqueue(payload, endpoint, NOBODY_ASKS)
-      handle.scheduleFlush()
-      return
-    }
-    const send = new ReportedSend(handle, callback as SendCallback, address, port)
-    send.bytes = handle.enqueue(payload, endpoint, send)
-    // Scheduled here, so that the callback has the async context of this call, and its place among what else is scheduled.
-    process.nextTick(endpoint === undefined ? finishConnected : finishUnconnected, send)
-  }
-
-  #endpointOf(address: string | undefined, port: number): Endpoint | undefined {
-    if (port === this.#lastPort && address === this.#lastAddress) return this.#lastEndpoint
-    const endpoint = destination(address || this.#defaultAddress(), port, (this as unknown as { type: string }).type)
-    if (endpoint === undefined) return undefined
-    this.#lastPort = port
-    this.#lastAddress = address
-    this.#lastEndpoint = endpoint
-    return endpoint
-  }
-
-  #defaultAddress(): string {
-    return (this as unknown as { type: string }).type === 'udp6' ? '::1' : '127.0.0.1'
-  }
+function SocketFunction(this: DropInSocket, type: unknown, listener: unknown): void {
+  nodeSocket.call(this, type, listener)
+  if (addon !== undefined && internals !== undefined) install(this, addon)
 }
 
-export function createSocket(
-  type: dgram.SocketType | dgram.SocketOptions,
-  listener?: (message: Buffer, rinfo: dgram.RemoteInfo) => void,
-): Socket {
+/** The type of a socket is Node's. */
+export type Socket = dgram.Socket
+
+interface DropInSocket {
+  type: string
+  [key: symbol]: SocketState
+}
+
+type NodeSocketFunction = (this: unknown, type: unknown, listener: unknown) => void
+type NodeMethod = (this: unknown, ...args: unknown[]) => unknown
+
+const nodeSocket = dgram.Socket as unknown as NodeSocketFunction
+const nodePrototype = dgram.Socket.prototype as unknown as { send: NodeMethod; bind: NodeMethod }
+const nodeSend = nodePrototype.send
+const nodeBind = nodePrototype.bind
+
+// Two methods are ours; the others stand here too, in Node's order, for who looks at the prototype or changes it.
+const prototype = Object.create(nodePrototype, Object.getOwnPropertyDescriptors(nodePrototype)) as Record<string, unknown>
+// As in lib/dgram.js, the functions have no names.
+prototype['send'] = (() =>
+  function (
+    this: DropInSocket,
+    buffer: unknown,
+    offset: unknown,
+    length: unknown,
+    port: unknown,
+    address: unknown,
+    callback: unknown,
+  ): unknown {
+    const handle = batchingHandleOf(this)
+    if (handle?.isBound === true && sendFast(this, handle, buffer, offset, length, port, address, callback)) return undefined
+    return nodeSend.call(this, buffer, offset, length, port, address, callback)
+  })()
+prototype['bind'] = (() =>
+  function (this: DropInSocket, port: unknown, _address: unknown): unknown {
+    if (needsNodeHandle(port)) giveBack(this)
+    // eslint-disable-next-line prefer-rest-params -- Node tells a callback by the number of arguments
+    return nodeBind.apply(this, arguments as unknown as unknown[])
+  })()
+Object.defineProperty(prototype, 'constructor', { value: SocketFunction, configurable: true, writable: true })
+Object.defineProperty(SocketFunction, 'prototype', { value: prototype, writable: true })
+Object.defineProperty(SocketFunction, 'name', { value: 'Socket', configurable: true })
+Object.setPrototypeOf(SocketFunction, Object.getPrototypeOf(dgram.Socket) as object)
+
+export const Socket = SocketFunction as unknown as typeof dgram.Socket & {
+  new (type: dgram.SocketType | dgram.SocketOptions, listener?: MessageListener): dgram.Socket
+}
+
+export type MessageListener = (message: Buffer, rinfo: dgram.RemoteInfo) => void
+
+export function createSocket(type: dgram.SocketType, listener?: MessageListener): dgram.Socket
+export function createSocket(options: dgram.SocketOptions, listener?: MessageListener): dgram.Socket
+export function createSocket(type: dgram.SocketType | dgram.SocketOptions, listener?: MessageListener): dgram.Socket {
   return new Socket(type, listener)
+}
+
+/** Puts our handle where Node's was. */
+function install(socket: DropInSocket, addon: Addon): void {
+  const state = stateOf(socket)
+  const node = state.handle
+  if (node === null) return // closed by an aborted signal
+  const handle = new BatchingHandle(addon, socket.type === 'udp6' ? AF_INET6 : AF_INET, node)
+  ;(handle as unknown as Record<symbol, unknown>)[internals!.owner] = socket
+  state.handle = handle
+}
+
+/** Puts Node's handle back, for what only it can do. */
+function giveBack(socket: DropInSocket): void {
+  const handle = batchingHandleOf(socket)
+  if (handle !== undefined && !handle.isBound) stateOf(socket).handle = handle.takeNodeHandle()
+}
+
+function batchingHandleOf(socket: DropInSocket): BatchingHandle | undefined {
+  const handle = internals && socket[internals.state]?.handle
+  return handle instanceof BatchingHandle ? handle : undefined
+}
+
+/** The forms of `send` that need none of Node's checks. False: let Node have it. */
+function sendFast(
+  socket: DropInSocket,
+  handle: BatchingHandle,
+  buffer: unknown,
+  offset: unknown,
+  length: unknown,
+  port: unknown,
+  address: unknown,
+  callback: unknown,
+): boolean {
+  const state = stateOf(socket) as SocketState & { sendBlockList?: unknown }
+  if (state.bindState !== BIND_STATE_BOUND || state.sendBlockList) return false
+  if (state.connectState === CONNECT_STATE_CONNECTED)
+    return sendConnected(handle, buffer, offset, length, port, address, callback)
+  if (state.connectState !== CONNECT_STATE_DISCONNECTED) return false
+
+  // (message, port[, address][, callback]), or (message, offset, length, port[, address][, callback])
+  const sliced = Boolean(address) || (Boolean(port) && typeof port !== 'function')
+  const payload = sliced ? slice(buffer, offset, length) : asPayload(buffer)
+  const toPort = sliced ? port : offset
+  let to = sliced ? address : length
+  let done = sliced ? callback : port
+  if (typeof to === 'function') {
+    done = to
+    to = undefined
+  }
+  if (payload === undefined || typeof toPort !== 'number') return false
+  if (!(to === undefined || to === null || typeof to === 'string')) return false
+  const endpoint = handle.destination(to || undefined, toPort)
+  if (endpoint === undefined) return false
+  queueSend(handle, payload, endpoint, to ?? undefined, toPort, done)
+  return true
+}
+
+/** (message[, callback]), or (message, offset, length[, callback]) */
+function sendConnected(
+  handle: BatchingHandle,
+  buffer: unknown,
+  offset: unknown,
+  length: unknown,
+  port: unknown,
+  address: unknown,
+  callback: unknown,
+): boolean {
+  const sliced = typeof length === 'number'
+  const calledByPort = sliced && typeof port === 'function'
+  if (address || (port && !calledByPort)) return false
+  const payload = sliced ? slice(buffer, offset, length) : asPayload(buffer)
+  if (payload === undefined) return false
+  queueSend(handle, payload, undefined, undefined, undefined, sliced ? (calledByPort ? port : callback) : offset)
+  return true
+}
+
+function queueSend(
+  handle: BatchingHandle,
+  payload: Payload,
+  endpoint: Endpoint | undefined,
+  address: string | undefined,
+  port: number | undefined,
+  callback: unknown,
+): void {
+  if (typeof callback !== 'function') {
+    handle.enqueue(payload, endpoint, NOBODY_ASKS)
+    handle.scheduleFlush()
+    return
+  }
+  const send = new ReportedSend(handle, callback as SendCallback, address, port)
+  send.bytes = handle.enqueue(payload, endpoint, send)
+  // Scheduled here, so that the callback has the async context of this call, and its place among what else is scheduled.
+  process.nextTick(endpoint === undefined ? finishConnected : finishUnconnected, send)
 }
 
 /** A send with a callback. */
@@ -185,8 +217,8 @@ function report(send: ReportedSend): void {
   else (send.callback as (error: Error) => void)(sendError(send.result!, send.address, send.port))
 }
 
-function stateOf(socket: Socket): SocketState {
-  return (socket as unknown as Record<symbol, SocketState>)[internals!.state]!
+function stateOf(socket: DropInSocket): SocketState {
+  return socket[internals!.state]!
 }
 
 /** Descriptors and handles from outside, and ports that the workers of a cluster share. */
@@ -195,26 +227,6 @@ function needsNodeHandle(target: unknown): boolean {
   const isObject = typeof options === 'object' && options !== null
   if (isObject && (typeof options.recvStart === 'function' || typeof options.fd === 'number')) return true
   return cluster.isWorker && !(isObject && options.exclusive)
-}
-
-/** One object a destination, so that datagrams to it coalesce; bounded, and then forgotten all at once. */
-function destination(address: string, port: number, type: string): Endpoint | undefined {
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) return undefined
-  let ports = destinations.get(address)
-  if (ports === undefined) {
-    const parsed = parseAddress(address)
-    if (parsed === undefined || parsed.zone !== '') return undefined
-    if (destinations.size >= MAX_DESTINATIONS) destinations.clear()
-    ports = new Map()
-    destinations.set(address, ports)
-  }
-  let endpoint = ports.get(port)
-  if (endpoint === undefined) {
-    if (ports.size >= MAX_DESTINATIONS) ports.clear()
-    endpoint = Endpoint.of(address, port)
-    ports.set(port, endpoint)
-  }
-  return (endpoint.family === 'IPv4') === (type === 'udp4') ? endpoint : undefined
 }
 
 function asPayload(value: unknown): Payload | undefined {
@@ -238,7 +250,5 @@ function usableAddon(): Addon | undefined {
 }
 
 const addon = usableAddon()
-const destinations = new Map<string, Map<number, Endpoint>>()
-const MAX_DESTINATIONS = 1024
 /** For sends without a callback: Node drops their errors. */
 const NOBODY_ASKS = new PendingSend()

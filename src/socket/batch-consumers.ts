@@ -39,12 +39,11 @@ export class BatchConsumers {
   }
 
   iterate(): AsyncIterableIterator<ReceiveBatch> {
-    let held: ReceiveBatch | undefined
+    const held: ReceiveBatch[] = []
     let done = false
     const mine = new Set<Waiter>()
     const release = (): void => {
-      held?.release()
-      held = undefined
+      for (const batch of held.splice(0)) batch.release()
     }
     const iterator: AsyncIterableIterator<ReceiveBatch> = {
       next: () => {
@@ -53,7 +52,7 @@ export class BatchConsumers {
         return new Promise<Step>((resolve) => {
           const waiter: Waiter = (batch, owned) => {
             mine.delete(waiter)
-            if (owned) held = batch
+            if (owned) held.push(batch!)
             resolve(batch === undefined ? DONE : { done: false, value: batch })
           }
           mine.add(waiter)

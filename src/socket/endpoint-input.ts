@@ -4,7 +4,7 @@ import { Endpoint, checkLocalPort, checkString, invalidArgValue, parseAddress } 
 import { findInterface } from './interface-lookup.js'
 
 /**
- * The endpoint of a literal address and a port, to send to again and again: datagrams to one endpoint *object* coalesce.
+ * The endpoint of a literal address and a port, to send to again and again: datagrams of one size to one endpoint coalesce.
  *
  * @param address An IPv4 or IPv6 literal. The zone of a link-local one may be an interface index or name: `fe80::1%eth0`.
  * @throws `ERR_INVALID_ARG_VALUE` for anything but a literal, `ERR_OUT_OF_RANGE` for a port that is none; a `SocketError` with

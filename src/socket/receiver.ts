@@ -9,7 +9,7 @@ import {
   type ReceiveBatch,
 } from '../core/index.js'
 import { BatchConsumers } from './batch-consumers.js'
-import { throwingLater } from './throwing-later.js'
+import { throwLater, throwingLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
 import type { KernelOptions } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'
@@ -36,7 +36,8 @@ export class Receiver {
   readonly #statistics: Counters
   readonly #owner: ReceiverOwner
   readonly #pool: ReceivePool
-  readonly #endpoints = new EndpointTable()
+  /** Made when something arrives: an idle socket needs none. */
+  #endpoints: EndpointTable | undefined
   readonly #drops = new WrappingCounter()
 
   /** @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` when `receiveOffload` was demanded. */
@@ -69,6 +70,7 @@ export class Receiver {
   /** The addon has filled the current batch. */
   handleBatch(): void {
     const batch = this.#pool.current
+    this.#endpoints ??= new EndpointTable()
     batch.begin(this.#endpoints)
     this.#count(batch)
     const { count } = batch
@@ -112,7 +114,11 @@ export class Receiver {
         this.#statistics.datagramsAfterClose += count - i
         return
       }
-      throwingLater(() => this.#owner.emitDatagram(batch.payload(i), batch.endpoint(i), batch, i))
+      try {
+        this.#owner.emitDatagram(batch.payload(i), batch.endpoint(i), batch, i)
+      } catch (error) {
+        throwLater(error)
+      }
     }
   }
 

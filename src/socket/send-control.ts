@@ -16,7 +16,7 @@ import { findInterface } from './interface-lookup.js'
 export interface SendOptions {
   /** The local address it leaves from: a literal, or an endpoint whose port is ignored. ip(7) IP_PKTINFO. */
   source?: string | Endpoint
-  /** The interface it leaves by: an index, or a name or address (looked up at every call). ip(7) IP_PKTINFO. */
+  /** The interface it leaves by: an index, or a name or address (looked up at every call); 0 for any. ip(7) IP_PKTINFO. */
   interface?: number | string
   /** TTL or hop limit, 1 to 255. ip(7) IP_TTL, RFC 3542 IPV6_HOPLIMIT. */
   ttl?: number
@@ -39,7 +39,7 @@ export class SendControl {
     checkOptions('options', options, KNOWN)
     this.#clear(toIpv4)
     if (options.source !== undefined) this.#setSource(options.source, toIpv4)
-    if (options.interface !== undefined) {
+    if (options.interface !== undefined && options.interface !== 0) {
       this.interfaceIndex = findInterface(addon, 'options.interface', options.interface).index
     }
     if (options.source !== undefined || options.interface !== undefined) this.#addPacketInfo(toIpv4)

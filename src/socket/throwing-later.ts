@@ -6,8 +6,12 @@ export function throwingLater(call: () => void): void {
   try {
     call()
   } catch (error) {
-    process.nextTick(() => {
-      throw error
-    })
+    throwLater(error)
   }
+}
+
+export function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
 }

@@ -211,7 +211,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
   /**
    * Queues a copy of `payload`. It leaves at the end of this tick, when the slab is full, or by {@link flush}.
    *
-   * Consecutive datagrams of one size to one endpoint object coalesce.
+   * Consecutive datagrams of one size to one endpoint coalesce.
    *
    * @param payload At most 65 507 bytes over IPv4, 65 527 over IPv6. A string is sent as UTF-8.
    * @param endpoint Where to; may be left out on a connected socket.
@@ -583,7 +583,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     if (!this.#closed) this.#queue.flush()
   }
 
-  /** The endpoint of a send, checked once for as long as the same object is given. */
+  /** The endpoint of a send, checked once for as long as the same one is given. */
   #target(given: Endpoint | EndpointLike | undefined): Endpoint | undefined {
     if (this.#closed) throw closedError('socket')
     if (given === undefined) {
@@ -592,13 +592,8 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     }
     if (given === this.#checkedEndpoint) return given as Endpoint
     const last = this.#checkedEndpoint
-    if (
-      !(given instanceof Endpoint) &&
-      last !== undefined &&
-      (given as EndpointLike | null)?.port === last.port &&
-      given.address === last.address
-    )
-      return last
+    // Datagrams coalesce by the endpoint's identity, so an equal one is as good as the same.
+    if (last !== undefined && isSameEndpoint(last, given)) return last
     const target = Endpoint.from(given)
     checkPeerPort('endpoint.port', target.port)
     this.#checkFamily('endpoint', target)
@@ -707,6 +702,11 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
 
 function flushAtEndOfTick(socket: UdpSocket): void {
   socket.flushScheduled()
+}
+
+function isSameEndpoint(endpoint: Endpoint, given: Endpoint | EndpointLike | null): boolean {
+  if (given instanceof Endpoint) return endpoint.equals(given)
+  return given?.port === endpoint.port && given.address === endpoint.address
 }
 
 function byteLength(payload: Uint8Array | DataView | string): number {

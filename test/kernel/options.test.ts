@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { PATH_MTU_DISCOVERY, UdpSocket, capabilities, type KernelOptionValues, type UdpSocketOptions } from '../../src/index.js'
 import { lacking, toolProblem } from '../support/capabilities.js'
 import { bound, open, thrownBy } from '../support/sockets.js'
+import { run } from '../support/tools.js'
 
 const TYPES = [{ type: 'udp4' }, { type: 'udp6' }, { type: 'udp6', ipv6Only: true }] as const
 
@@ -137,7 +137,7 @@ test.skipIf(lacking('ss', toolProblem('ss', '-V')))('ss sees the same socket', a
 })
 
 function ss(socket: UdpSocket): string {
-  return execFileSync('ss', ['-uanme', `sport = :${socket.address().port}`], { encoding: 'utf8' })
+  return run('ss', '-uanme', `sport = :${socket.address().port}`)
 }
 
 function openDescriptors(): number {

@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
+import { run } from './tools.js'
 
 /**
  * What this machine can do, found out by doing it. Each is undefined when it can, or the reason why not. A test that needs it is
@@ -53,10 +54,6 @@ function inNamespace(...command: string[]): string | undefined {
       run('ip', 'netns', 'del', name)
     }
   })
-}
-
-function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
 }
 
 function problemOf(attempt: () => void): string | undefined {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Endpoint, UdpSocket } from '../../src/index.js'
 import type * as received from './received.mjs'
+import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
 /** What a function that runs on a {@link Host} is given: it cannot see the test's own variables. */
 export interface HostTools {
@@ -41,10 +42,11 @@ export class Host {
   #calls = 0
 
   constructor(namespace?: string) {
-    const command = [...(namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace]), process.execPath, AGENT]
-    this.#process = spawn(command[0]!, command.slice(1), {
+    const [command, ...args] = nodeInNamespace(namespace, [AGENT])
+    this.#process = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
+      env: TOOL_ENVIRONMENT,
     })
     this.#process.on('message', (answer: Answer) => this.#settle(answer))
     this.#process.on('exit', (code, signal) => this.#fail(new Error(`the host ended: ${code ?? signal}`)))

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
 import { Host } from './host.js'
+import { run } from './tools.js'
 
 /**
  * Network namespaces for one test file, gone when it ends. Namespaces have short names of their own in the test ('a', 'b'); interface
@@ -90,8 +90,9 @@ export class TestNetwork {
   }
 
   readonly #removeNamespaces = (): void => {
-    for (const full of this.#names.values()) run('ip', 'netns', 'del', full)
+    const names = [...this.#names.values()]
     this.#names.clear()
+    for (const full of names) run('ip', 'netns', 'del', full)
   }
 }
 
@@ -111,10 +112,6 @@ export function twoHosts(): TestNetwork {
     { namespace: 'b', device: 'vb', addresses: ['10.77.0.2/24', 'fd77::2/64', 'fe80::b/64'] },
   )
   return network
-}
-
-function run(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 const UNRESOLVED_QUEUE_BYTES = 64 << 20

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
 export interface ProgramResult {
   code: number | null
@@ -19,9 +20,8 @@ export interface ProgramOptions {
 /** Runs one of `test/lifecycle/programs` to its end, with the environment of the test. */
 export function runProgram(name: string, args: string[] = [], options: ProgramOptions = {}): Promise<ProgramResult> {
   const path = fileURLToPath(new URL(`../lifecycle/programs/${name}.mjs`, import.meta.url))
-  const inNamespace = options.namespace === undefined ? [] : ['ip', 'netns', 'exec', options.namespace]
-  const [command, ...rest] = [...inNamespace, process.execPath, ...(options.nodeArgs ?? []), path, ...args]
-  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...rest] = nodeInNamespace(options.namespace, [...(options.nodeArgs ?? []), path, ...args])
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: TOOL_ENVIRONMENT })
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ERRNO, decodeSockaddr } from '../../../src/binding/index.js'
-import type { GroupOptions } from '../../../src/socket/index.js'
+import type { GroupOptions, UdpSocketOptions } from '../../../src/socket/index.js'
 import * as k from '../../../src/socket/kernel-constants.js'
 import { optionKey, type FakeSocket } from '../../support/fake-addon.js'
 import { failure } from '../support/errors.js'
@@ -78,6 +78,16 @@ describe('joining and leaving a group', () => {
       failure(() => change('239.1.2.3', { interface: -1 }), 'ERR_OUT_OF_RANGE', /options\.interface/)
       failure(() => change('239.1.2.3', { interface: 'eth9' }), 'ENODEV')
     }
+    expect(native.optionCalls).toHaveLength(calls)
+  })
+
+  test.each([
+    [{ type: 'udp4' }, 'ff02::5'],
+    [{ type: 'udp6', ipv6Only: true }, '239.1.2.3'],
+  ] as [UdpSocketOptions, string][])('on %j refuses the group %s of a family that it does not have', (options, group) => {
+    const { socket, native } = openFake(options)
+    const calls = native.optionCalls.length
+    failure(() => socket.joinGroup(group), 'ERR_INVALID_ARG_VALUE', /'group'.*as this socket is/)
     expect(native.optionCalls).toHaveLength(calls)
   })
 

@@ -345,6 +345,16 @@ describe('close', () => {
     expect(events).toEqual(['close'])
   })
 
+  test('right after bind or connect leaves out what they would have said', async () => {
+    const { socket } = openFake()
+    const events = eventsOf(socket)
+    void socket.bind()
+    void socket.connect(PEER)
+    socket.close()
+    await settled()
+    expect(events).toEqual(['close'])
+  })
+
   test('sends what is queued as far as the kernel takes it, and counts the rest', async () => {
     const { socket, native } = openFake({ sendOffload: false })
     native.room = 3
