@@ -7,7 +7,7 @@ import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted, perSecond } from './numbers.js'
 import { Output } from './output.js'
-import { findEndpoint, socketTypeOf, type FamilyOptions } from './places.js'
+import { findEndpoint, socketTypeOf, type PlaceOptions } from './places.js'
 import { Progress } from './progress.js'
 import { statisticsLines } from './statistics-lines.js'
 import { Status } from './status.js'
@@ -43,7 +43,7 @@ export function addListen(program: Command, exit: (code: ExitCode) => void): voi
     })
 }
 
-interface ListenOptions extends FamilyOptions {
+interface ListenOptions extends PlaceOptions {
   readonly hex?: true
   readonly raw?: true
   readonly json?: true
@@ -53,7 +53,6 @@ interface ListenOptions extends FamilyOptions {
   readonly timeout?: number
   readonly echo?: true
   readonly group?: string[]
-  readonly interface?: string
   readonly source?: string
   readonly reuseAddress?: true
   readonly reusePort?: true
@@ -118,7 +117,8 @@ class Listening {
     const options = this.#options
     const local = place.address === undefined ? undefined : await findEndpoint(place.address, place.port, options)
     const groups = [...(options.group ?? [])]
-    if (local?.isMulticast && !groups.includes(local.address)) groups.push(local.address)
+    // Its zone, if it has one, is the interface to join on.
+    if (local?.isMulticast && !groups.includes(local.address)) groups.unshift(local.address)
     const socket = new UdpSocket(this.#socketOptions(local, groups))
     this.#socket = socket
     socket.on('error', this.#fail)
@@ -200,10 +200,18 @@ class Listening {
     this.#startTimer()
   }
 
+  /** After a pause of this process the timer is late, and datagrams may wait in the kernel: they have come in time. */
+  #onTimeout(): void {
+    const received = this.#received
+    setImmediate(() => {
+      if (this.#received === received) this.#end('timeout')
+    })
+  }
+
   #startTimer(): void {
     const { timeout } = this.#options
     clearTimeout(this.#timer)
-    if (timeout !== undefined) this.#timer = setTimeout(() => this.#end('timeout'), timeout)
+    if (timeout !== undefined) this.#timer = setTimeout(() => this.#onTimeout(), timeout)
   }
 
   #showProgress(): void {

@@ -2,20 +2,26 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { Endpoint, UdpSocket, capabilities, endpoint, type SocketType } from '../index.js'
 import { UsageError } from './exit.js'
+import { interfaceName } from './interfaces.js'
 
-/** What `-4` and `-6` say. */
-export interface FamilyOptions {
+/** What `-4`, `-6` and `--interface` say. */
+export interface PlaceOptions {
   readonly ipv4?: true
   readonly ipv6?: true
+  readonly interface?: string
 }
 
-/** The endpoint of a literal or a name; a literal never touches the name service. */
-export async function findEndpoint(host: string, port: number, options: FamilyOptions): Promise<Endpoint> {
+/**
+ * The endpoint of a literal or a name; a literal never touches the name service. An IPv6 address that means something on one link
+ * only gets the interface as its zone, unless it has one.
+ */
+export async function findEndpoint(host: string, port: number, options: PlaceOptions): Promise<Endpoint> {
   const literal = isIP(host.replace(/%.*$/, ''))
   if (literal !== 0) {
     if (literal === 6 && options.ipv4) throw new UsageError(`${host} is an IPv6 address, and -4 was given`)
     if (literal === 4 && options.ipv6) throw new UsageError(`${host} is an IPv4 address, and -6 was given`)
-    return endpoint(host, port)
+    const needsZone = options.interface !== undefined && LINK_SCOPED.test(host) && !host.includes('%')
+    return endpoint(needsZone ? `${host}%${interfaceName(options.interface)}` : host, port)
   }
   const resolver = new UdpSocket({ ...socketTypeOf(undefined, options), lookup })
   try {
@@ -27,7 +33,7 @@ export async function findEndpoint(host: string, port: number, options: FamilyOp
 }
 
 /** The socket that reaches `local`, or without one both families where the host has both. */
-export function socketTypeOf(local: Endpoint | undefined, options: FamilyOptions): { type: SocketType; ipv6Only?: boolean } {
+export function socketTypeOf(local: Endpoint | undefined, options: PlaceOptions): { type: SocketType; ipv6Only?: boolean } {
   if (local?.family === 'IPv4') return { type: 'udp4' }
   if (local !== undefined) return { type: 'udp6', ipv6Only: options.ipv6 === true && !local.isIpv4 }
   if (options.ipv6) return { type: 'udp6', ipv6Only: true }
@@ -44,3 +50,5 @@ export function plainEndpoint(peer: Endpoint): string {
 }
 
 const PORT_OF_NO_MATTER = 1
+/** fe80::/10, and the multicast scopes of interface and link (RFC 4291 sections 2.5.6 and 2.7). */
+const LINK_SCOPED = /^(fe[89ab][\da-f]:|ff[\da-f][12]:)/i

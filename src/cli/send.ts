@@ -9,7 +9,7 @@ import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted, perSecond } from './numbers.js'
 import { Pacer } from './pacer.js'
 import { FilePayloads, cut, linesOf, repeated, wholeOf, type PayloadGroups } from './payloads.js'
-import { findEndpoint, plainEndpoint, type FamilyOptions } from './places.js'
+import { findEndpoint, plainEndpoint, type PlaceOptions } from './places.js'
 import { Progress } from './progress.js'
 import { Replies } from './replies.js'
 import { statisticsLines } from './statistics-lines.js'
@@ -58,7 +58,7 @@ export function addSend(program: Command, exit: (code: ExitCode) => void): void 
     })
 }
 
-interface SendOptions extends FamilyOptions {
+interface SendOptions extends PlaceOptions {
   readonly hex?: true
   readonly whole?: true
   readonly file?: string
@@ -72,7 +72,6 @@ interface SendOptions extends FamilyOptions {
   readonly verbose?: true
   readonly source?: string
   readonly sourcePort?: number
-  readonly interface?: string
   readonly ttl?: number
   readonly multicastTtl?: number
   readonly tos?: number
@@ -94,6 +93,7 @@ class Sending {
   #peer!: Endpoint
   #readsStdin = false
   #totalBytes = 0
+  #tooLong = 0
   #startMs = 0
   #replies: Replies | undefined
 
@@ -194,6 +194,7 @@ class Sending {
         for (const payload of group) {
           if (this.#pacer !== undefined) await this.#pace(this.#pacer, payload.length)
           if (this.#interrupt.aborted) return
+          if (!this.#fits(payload)) continue
           while (!this.#socket.send(payload, this.#target)) await once(this.#socket, 'drain', { signal: this.#interrupt })
         }
         this.#showProgress(progress)
@@ -204,6 +205,14 @@ class Sending {
       progress.stop()
     }
     return undefined
+  }
+
+  /** One line that is too long must not cost the others. */
+  #fits(payload: Buffer): boolean {
+    if (payload.length <= MAX_PAYLOAD_BYTES) return true
+    this.#tooLong++
+    this.#warnOnce('EMSGSIZE', `${tooLong(payload.length)}: not sent`)
+    return false
   }
 
   async #pace(pacer: Pacer, lengthBytes: number): Promise<void> {
@@ -234,32 +243,28 @@ class Sending {
 
   #report(): ExitCode {
     const statistics = this.#socket.stats()
-    const { datagramsSent, bytesSent, datagramsFailed, peerErrors, kernelDrops } = statistics
-    const { datagramsQueued } = statistics
-    const unsent = datagramsQueued - datagramsSent
-    const seconds = (performance.now() - this.#startMs) / 1000
+    const { datagramsQueued, datagramsSent, bytesSent, peerErrors, kernelDrops } = statistics
+    const failed = datagramsQueued - datagramsSent + this.#tooLong
+    const replies = this.#replies === undefined ? '' : `, ${this.#replies.text}`
+    this.#status.say(
+      'sent',
+      `sent ${counted(datagramsSent, 'datagram')}, ${bytesText(bytesSent)}, to ${plainEndpoint(this.#peer)}${replies}`,
+      {
+        datagrams: datagramsSent,
+        bytes: bytesSent,
+        failed,
+        peerErrors,
+        seconds: Number(((performance.now() - this.#startMs) / 1000).toFixed(3)),
+        ...(this.#replies === undefined ? {} : { replies: this.#replies.count }),
+      },
+    )
     if (this.#options.stats) this.#status.say('stats', statisticsLines(statistics, 'send'), statistics)
-    else {
-      const replies = this.#replies === undefined ? '' : `, ${this.#replies.text}`
-      this.#status.say(
-        'sent',
-        `sent ${counted(datagramsSent, 'datagram')}, ${bytesText(bytesSent)}, to ${plainEndpoint(this.#peer)}${replies}`,
-        {
-          datagrams: datagramsSent,
-          bytes: bytesSent,
-          failed: unsent,
-          peerErrors,
-          seconds: Number(seconds.toFixed(3)),
-          ...(this.#replies === undefined ? {} : { replies: this.#replies.count }),
-        },
-      )
-    }
-    if (datagramsFailed > 0) this.#status.warn(`${counted(datagramsFailed, 'datagram')} failed`, { failed: datagramsFailed })
+    if (failed > 0) this.#status.warn(`${counted(failed, 'datagram')} failed`, { failed })
     if (this.#replies !== undefined && kernelDrops > 0) {
       this.#status.warn(`the kernel dropped ${counted(kernelDrops, 'message')} of replies`, { kernelDrops })
     }
     if (this.#interrupt.aborted) return EXIT.interrupted
-    if (unsent > 0 || peerErrors > 0) return EXIT.failure
+    if (failed > 0 || peerErrors > 0) return EXIT.failure
     if (this.#replies === undefined || this.#replies.areEnough) return EXIT.ok
     this.#status.warn(this.#replies.count === 0 ? 'no reply' : `only ${this.#replies.text}`)
     return EXIT.timeout
@@ -285,7 +290,11 @@ async function* untilAborted(groups: PayloadGroups, signal: AbortSignal): Payloa
 
 function checkLength(payload: Buffer): Buffer {
   if (payload.length <= MAX_PAYLOAD_BYTES) return payload
-  throw new UsageError(`the payload has ${payload.length} bytes, and a datagram holds at most ${MAX_PAYLOAD_BYTES}`)
+  throw new UsageError(tooLong(payload.length))
+}
+
+function tooLong(bytes: number): string {
+  return `the payload has ${bytes} bytes, and a datagram holds at most ${MAX_PAYLOAD_BYTES}`
 }
 
 function peerErrorText(error: PeerError, peer: Endpoint): string {
