@@ -74,4 +74,10 @@ export default tseslint.config(
       },
     },
   },
+  // Programs as users write them, on packages whose types are of no interest: no types are checked there (tsconfig.json).
+  {
+    files: ['test/interop/dgram/programs/**'],
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
+    languageOptions: { globals: { __filename: 'readonly' }, parserOptions: { projectService: false } },
+  },
 )

@@ -16,7 +16,7 @@ namespace geysir {
 struct DatagramRecord {
   uint32_t offset;       // bytes from the start of the slab
   uint32_t length;       // payload bytes present in the slab
-  uint32_t message;      // index of the MessageRecord with its source and ancillary data
+  uint32_t message;      // index of the ReceivedMessage with its source and ancillary data
   uint32_t wire_length;  // bytes the datagram had on the wire; more than `length` when it was truncated
 };
 

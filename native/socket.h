@@ -49,13 +49,13 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value set_turn(const Napi::CallbackInfo& info);
   // receive(flags): number of messages. The way of the error queue (MSG_ERRQUEUE); batches come by event.
   Napi::Value receive(const Napi::CallbackInfo& info);
-  // send(slab: Uint8Array, messages: Uint32Array, headerless first, count): number of messages taken
+  // send(slab: Uint8Array, messages: Uint32Array, first, count): number of messages taken
   Napi::Value send(const Napi::CallbackInfo& info);
   // setRef(ref: boolean): void
   Napi::Value set_ref(const Napi::CallbackInfo& info);
   // close(): void
   Napi::Value close(const Napi::CallbackInfo& info);
-  // fd: number
+  // fd(): number, or a negated errno: of the failed socket(2), or EBADF after close
   Napi::Value fd(const Napi::CallbackInfo& info);
 
   static void on_poll(uv_poll_t* handle, int status, int events);

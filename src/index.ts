@@ -1,5 +1,5 @@
 /** The public names of `geysir`. No logic here. */
 export { Endpoint, type EndpointLike } from './core/endpoint.js'
-export { ReceiveBatch } from './core/receive-batch.js'
+export type { ReceiveBatch } from './core/receive-batch.js'
 export { SocketError } from './binding/socket-error.js'
 export * from './socket/index.js'

@@ -44,7 +44,7 @@ function start(): void {
       sendAgain(payload)
     }
     if (peers.length === 0) socket.send(payload, onSent)
-    else socket.send(payload, options.port, peers[peer++ % peers.length]!, onSent)
+    else socket.send(payload, options.port, peers[peer++ % peers.length], onSent)
   }
   const nextTurn = (): void => {
     if (stopped()) return

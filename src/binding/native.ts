@@ -3,7 +3,7 @@
  */
 
 export interface NativeSocket {
-  /** The descriptor, or the negated errno of a failed socket(2). */
+  /** The descriptor, or the negated errno of a failed socket(2); EBADF after `close`. */
   fd(): number
   bind(address: Uint8Array): number
   connect(address: Uint8Array): number

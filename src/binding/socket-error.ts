@@ -63,6 +63,7 @@ export const ERRNO = {
   EADDRNOTAVAIL: constants.errno.EADDRNOTAVAIL,
   ENODEV: constants.errno.ENODEV,
   EISCONN: constants.errno.EISCONN,
+  EAFNOSUPPORT: constants.errno.EAFNOSUPPORT,
   ECANCELED: constants.errno.ECANCELED,
   // Linux's, unknown to node:os.
   ENONET: 64,

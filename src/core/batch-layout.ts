@@ -74,7 +74,7 @@ export const FLAG = {
 export const MAX_MESSAGES_PER_CALL = 256
 
 /**
- * Datagrams that the kernel can hand over as one message: `UDP_MAX_SEGMENTS`, 64 until Linux 6.8 and 128 since, where a sender
+ * Datagrams that the kernel can hand over as one message: `UDP_MAX_SEGMENTS`, 64, and 128 since Linux 6.9, where a sender
  * on this host may have coalesced them itself.
  */
 export const MAX_SEGMENTS_RECEIVED = 128

@@ -21,7 +21,7 @@ export function parseAddress(text: string): ParsedAddress | undefined {
     const word = parseIpv4(literal)
     return word === undefined ? undefined : { family: 4, words: [0, 0, 0, word], zone: '' }
   }
-  if (percent >= 0 && zone === '') return undefined
+  if (percent >= 0 && !/^[\w.:-]+$/.test(zone)) return undefined
   const words = parseIpv6(literal)
   return words && { family: 6, words, zone }
 }

@@ -13,7 +13,7 @@ import {
   type Addon,
   type NativeSocket,
 } from '../binding/index.js'
-import { parseAddress, type Endpoint, type ReceiveBatch } from '../core/index.js'
+import { Endpoint, parseAddress, type ReceiveBatch } from '../core/index.js'
 import { KernelOptions } from '../socket/kernel-options.js'
 import * as k from '../socket/kernel-constants.js'
 import { Receiver, type ReceiverOwner } from '../socket/receiver.js'
@@ -57,6 +57,8 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   readonly #node: UdpHandle
   readonly #asyncId: number
   #native: NativeSocket | undefined
+  /** Of the descriptor. It is another than the socket's where that joined a group of the other family before it was bound (libuv). */
+  #openFamily: number
   #options!: KernelOptions
   #receiver!: Receiver
   /** Made by the first send: a socket that only listens needs none. */
@@ -69,6 +71,8 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   #remote: Endpoint | undefined
   #pending: PendingSend[] = []
   #settledCount = 0
+  /** Sends of this tick: payload, endpoint and pending send of each, in turn. */
+  #deferred: (Uint8Array | string | Endpoint | PendingSend)[] = []
   #lastAddress: string | undefined
   #lastPort = 0
   #lastEndpoint: Endpoint | undefined
@@ -83,6 +87,7 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   constructor(addon: Addon, family: number, node: UdpHandle) {
     this.#addon = addon
     this.#family = family
+    this.#openFamily = family
     this.#node = node
     this.#asyncId = node.getAsyncId()
   }
@@ -98,15 +103,19 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   /** Names go to Node's lookup; literals go nowhere, whatever lookup the program has given. */
   lookup(address: string | undefined, callback: LookupCallback): void {
     const literal = address || (this.#family === AF_INET ? '127.0.0.1' : '::1')
-    if (parseAddress(literal) === undefined) this.#node.lookup(address, callback)
+    if (typeof literal !== 'string' || parseAddress(literal) === undefined) this.#node.lookup(address, callback)
     else process.nextTick(callback, null, literal)
   }
 
   bind(address: string, port: number, flags: number): number {
     const endpoint = this.#endpointOf(address, port)
     if (endpoint === undefined) return -ERRNO.EINVAL
-    const opened = this.#open()
-    if (opened < 0) return opened
+    if ((flags & UV_UDP_IPV6ONLY) !== 0 && this.#family !== AF_INET6) return -ERRNO.EINVAL
+    const opened = this.#open(this.#family)
+    return opened < 0 ? opened : this.#bind(endpoint, flags)
+  }
+
+  #bind(endpoint: Endpoint, flags: number): number {
     if ((flags & UV_UDP_REUSEADDR) !== 0) {
       const result = this.#set(k.SOL_SOCKET, k.SO_REUSEADDR, 1)
       if (result < 0) return result
@@ -116,12 +125,12 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
       if (result < 0) return result
     }
     if ((flags & UV_UDP_IPV6ONLY) !== 0) {
-      if (this.#family !== AF_INET6) return -ERRNO.EINVAL
       const result = this.#set(k.IPPROTO_IPV6, k.IPV6_V6ONLY, 1)
       if (result < 0) return result
     }
-    const result = this.#native!.bind(encodeSockaddr(endpoint, this.#family)!)
-    if (result < 0) return result
+    const result = this.#native!.bind(encodeSockaddr(endpoint, endpoint.family === 'IPv4' ? AF_INET : AF_INET6)!)
+    // As uv__udp_bind: what the descriptor's family cannot be bound to is not an address for it.
+    if (result < 0) return result === -ERRNO.EAFNOSUPPORT ? -ERRNO.EINVAL : result
     this.#bound = true
     this.#node.close() // from here on there is no way back, and its memory is not needed
     return result
@@ -130,7 +139,7 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   connect(address: string, port: number): number {
     const endpoint = this.#endpointOf(address, port)
     if (endpoint === undefined) return -ERRNO.EINVAL
-    const opened = this.#bindImplicitly(0)
+    const opened = this.#bindImplicitly(this.#family, 0)
     if (opened < 0) return opened
     if (this.#remote !== undefined) return -ERRNO.EISCONN
     const result = this.#native!.connect(encodeSockaddr(endpoint, this.#family)!)
@@ -154,9 +163,11 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     const endpoint = connected ? undefined : this.#endpointOf(String(rest[1]), rest[0] as number)
     if (!connected && endpoint === undefined) return -ERRNO.EINVAL
     if (!connected && this.#remote !== undefined) return -ERRNO.EISCONN
-    const opened = this.#bindImplicitly(0)
+    const opened = this.#bindImplicitly(this.#family, 0)
     if (opened < 0) return opened
-    const payload = count === 1 ? list[0]! : Buffer.concat(list.slice(0, count))
+    if (count > MAX_PARTS) return -ERRNO.EMSGSIZE
+    this.#queueDeferred()
+    const payload = bytesOf(list, count)
     const pending = new PendingSend()
     this.enqueue(payload, endpoint, pending)
     this.flush()
@@ -183,7 +194,27 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     return endpoint
   }
 
-  /** Queues a copy of `payload`; what becomes of it is in `pending` after a flush. Returns its bytes. */
+  /**
+   * Takes a datagram for the end of the tick; what becomes of it is in `pending` then. Returns its bytes.
+   *
+   * Node reads a payload when its lookup is done, in the next tick, and so do we: a change until then is sent. To a connected peer
+   * it sends within the call: we, the first of a tick, so that an error that an earlier datagram met fails the send that it fails
+   * with Node; the others are copied.
+   */
+  queue(payload: Uint8Array | string, endpoint: Endpoint | undefined, pending: PendingSend): number {
+    if (endpoint !== undefined) {
+      this.#deferred.push(payload, endpoint, pending)
+      return typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
+    }
+    const isFirst = !this.#flushScheduled
+    this.#queueDeferred()
+    const bytes = this.enqueue(payload, undefined, pending)
+    if (isFirst) this.#queue?.flush()
+    this.scheduleFlush()
+    return bytes
+  }
+
+  /** Queues a copy of `payload` now. */
   enqueue(payload: Uint8Array | string, endpoint: Endpoint | undefined, pending: PendingSend): number {
     const bytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
     const batch = bytes > MAX_PAYLOAD_BYTES ? undefined : this.#sendQueue().makeRoom(bytes)
@@ -200,7 +231,9 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
 
   flush(): void {
     this.#flushScheduled = false
-    if (!this.#closed) this.#queue?.flush()
+    if (this.#closed) return
+    this.#queueDeferred()
+    this.#queue?.flush()
   }
 
   /** Sends nobody waits for leave with the tick; those of a batch that is being delivered, with the batch. */
@@ -348,12 +381,13 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     if (callback) process.nextTick(callback)
   }
 
-  #open(): number {
+  #open(family: number): number {
     if (this.#native !== undefined) return 0
-    const native = new this.#addon.Socket(this.#family, k.SOCK_DGRAM, 0, this.#onEvent)
+    this.#openFamily = family
+    const native = new this.#addon.Socket(family, k.SOCK_DGRAM, 0, this.#onEvent)
     if (native.fd() < 0) return native.fd()
     this.#native = native
-    this.#options = new KernelOptions(this.#addon, native, this.#family === AF_INET6 ? DUAL_STACK : IPV4_ONLY, ignore)
+    this.#options = new KernelOptions(this.#addon, native, family === AF_INET6 ? DUAL_STACK : IPV4_ONLY, ignore)
     this.#counters = emptyCounters()
     this.#receiver = new Receiver(this.#addon, native, DEFAULTS, this.#options, this.#counters, this, ignore)
     if (!this.#ref) native.setRef(false)
@@ -364,7 +398,7 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     if (this.#queue === undefined) {
       const offload = this.#options.trySetInteger(k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
       // Node's queue has no bound, and a drop-in cannot refuse what it takes.
-      const options = { maxBytes: UNBOUNDED, maxDatagrams: UNBOUNDED, offload, family: this.#family }
+      const options = { maxBytes: UNBOUNDED, maxDatagrams: UNBOUNDED, offload, family: this.#openFamily }
       this.#queue = new SendQueue(this.#addon, this.#native!, options, this.#counters, this)
     }
     return this.#queue
@@ -432,10 +466,20 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     }
   }
 
+  #queueDeferred(): void {
+    if (this.#deferred.length === 0) return
+    const deferred = this.#deferred
+    this.#deferred = []
+    for (let i = 0; i < deferred.length; i += 3) {
+      this.enqueue(deferred[i] as Uint8Array | string, deferred[i + 1] as Endpoint, deferred[i + 2] as PendingSend)
+    }
+  }
+
   /** As uv__udp_maybe_deferred_bind. */
-  #bindImplicitly(flags: number): number {
-    if (this.#bound) return 0
-    return this.bind(this.#family === AF_INET ? '0.0.0.0' : '::', 0, flags)
+  #bindImplicitly(family: number, flags: number): number {
+    if (this.#native !== undefined) return 0
+    const opened = this.#open(family)
+    return opened < 0 ? opened : this.#bind(family === AF_INET ? ANY_IPV4 : ANY_IPV6, flags)
   }
 
   #watch(): number {
@@ -512,25 +556,26 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   #changeMembership(action: 'join' | 'leave', group: string, interfaceAddress: string | undefined): number {
     const request = membership(this.#addon, action, group, interfaceAddress)
     if (request === undefined) return -ERRNO.EINVAL
-    const opened = this.#bindImplicitly(UV_UDP_REUSEADDR)
+    const opened = this.#bindImplicitly(request.family, UV_UDP_REUSEADDR)
     return opened < 0 ? opened : this.#setBytes(request.level, request.name, request.value)
   }
 
   #changeSourceMembership(action: 'join' | 'leave', source: string, group: string, interfaceAddress: string | undefined): number {
     const request = sourceMembership(this.#addon, action, source, group, interfaceAddress)
     if (request === undefined) return -ERRNO.EINVAL
-    const opened = this.#bindImplicitly(UV_UDP_REUSEADDR)
+    const opened = this.#bindImplicitly(request.family, UV_UDP_REUSEADDR)
     return opened < 0 ? opened : this.#setBytes(request.level, request.name, request.value)
   }
 
   #endpointOf(address: string, port: number): Endpoint | undefined {
     const endpoint = zonedAddress(this.#addon, address)
     if (endpoint === undefined || (endpoint.family === 'IPv4') !== (this.#family === AF_INET)) return undefined
-    return endpoint.withPort((port >>> 0) & 0xffff)
+    // As v8::Value::Uint32Value and htons: what is no number throws, what is too large is cut.
+    return endpoint.withPort((+port >>> 0) & 0xffff)
   }
 
   #leveled(ipv4: [number, number], ipv6: [number, number]): [number, number] {
-    return this.#family === AF_INET ? ipv4 : ipv6
+    return this.#openFamily === AF_INET ? ipv4 : ipv6
   }
 
   #set(level: number, name: number, value: number): number {
@@ -542,6 +587,12 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   }
 }
 
+/** One payload of what lib/dgram.js hands over: views of any kind. */
+function bytesOf(list: readonly ArrayBufferView[], count: number): Uint8Array {
+  const views = list.slice(0, count).map((view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+  return count === 1 ? views[0]! : Buffer.concat(views)
+}
+
 function flushLater(handle: BatchingHandle): void {
   handle.flush()
 }
@@ -551,9 +602,13 @@ function ignore(): void {
 }
 
 const DEFAULTS = resolveOptions({})
+const ANY_IPV4 = Endpoint.of('0.0.0.0', 0)
+const ANY_IPV6 = Endpoint.of('::', 0)
 const DUAL_STACK = { ipv4: true, ipv6: true }
 const IPV4_ONLY = { ipv4: true, ipv6: false }
 const UNBOUNDED = Number.MAX_SAFE_INTEGER
 const MAX_PAYLOAD_BYTES = 65_527
+/** UIO_MAXIOV: sendmsg(2) takes no more parts. */
+export const MAX_PARTS = 1024
 /** Entries of the list of pending sends that may be done before it is cut. */
 const MAX_SETTLED_KEPT = 4096

@@ -7,10 +7,10 @@
 import dgram from 'node:dgram'
 import { Socket, createSocket } from './socket.js'
 
-export { Socket, createSocket }
 export type { BindOptions, RemoteInfo, SocketOptions, SocketType } from 'node:dgram'
 
 /** Deprecated in Node, and Node's: a handle to be shared. */
-export const _createSocketHandle: unknown = (dgram as unknown as Record<string, unknown>)['_createSocketHandle']
+const _createSocketHandle: unknown = (dgram as unknown as Record<string, unknown>)['_createSocketHandle']
 
+export { Socket, _createSocketHandle, createSocket }
 export default { _createSocketHandle, createSocket, Socket }

@@ -5,6 +5,8 @@ import { zonedAddress } from './zone.js'
 
 /** One setsockopt(2). */
 export interface OptionRequest {
+  /** Of the group. */
+  family: number
   level: number
   name: number
   value: Uint8Array
@@ -23,6 +25,7 @@ export function membership(
   if (groupAddress.family === 'IPv4') {
     if (device?.family === 'IPv6') return undefined
     return {
+      family: AF_INET,
       level: k.IPPROTO_IP,
       name: action === 'join' ? k.IP_ADD_MEMBERSHIP : k.IP_DROP_MEMBERSHIP,
       value: concat(ipv4Bytes(groupAddress), device ? ipv4Bytes(device) : ANY),
@@ -30,6 +33,7 @@ export function membership(
   }
   if (device?.family === 'IPv4') return undefined
   return {
+    family: AF_INET6,
     level: k.IPPROTO_IPV6,
     name: action === 'join' ? k.IPV6_ADD_MEMBERSHIP : k.IPV6_DROP_MEMBERSHIP,
     value: concat(encodeSockaddr(groupAddress, AF_INET6)!.subarray(8, 24), uint32(device?.scopeId ?? 0)),
@@ -51,6 +55,7 @@ export function sourceMembership(
   if (device !== null && device.family !== groupAddress.family) return undefined
   if (groupAddress.family === 'IPv4') {
     return {
+      family: AF_INET,
       level: k.IPPROTO_IP,
       name: action === 'join' ? k.IP_ADD_SOURCE_MEMBERSHIP : k.IP_DROP_SOURCE_MEMBERSHIP,
       value: concat(ipv4Bytes(groupAddress), device ? ipv4Bytes(device) : ANY, ipv4Bytes(sourceAddress)),
@@ -61,7 +66,12 @@ export function sourceMembership(
   value.set(uint32(device?.scopeId ?? 0))
   value.set(encodeSockaddr(groupAddress, AF_INET6)!, groupRequestAddressOffset)
   value.set(encodeSockaddr(sourceAddress, AF_INET6)!, groupSourceRequestSourceOffset)
-  return { level: k.IPPROTO_IPV6, name: action === 'join' ? k.MCAST_JOIN_SOURCE_GROUP : k.MCAST_LEAVE_SOURCE_GROUP, value }
+  return {
+    family: AF_INET6,
+    level: k.IPPROTO_IPV6,
+    name: action === 'join' ? k.MCAST_JOIN_SOURCE_GROUP : k.MCAST_LEAVE_SOURCE_GROUP,
+    value,
+  }
 }
 
 /** Null where none is named; undefined for what names none. */

@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import dgram from 'node:dgram'
 import { AF_INET, AF_INET6, addonProblem, loadAddon, type Addon } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
-import { BatchingHandle, PendingSend } from './handle.js'
+import { BatchingHandle, MAX_PARTS, PendingSend } from './handle.js'
 import {
   BIND_STATE_BOUND,
   CONNECT_STATE_CONNECTED,
@@ -169,12 +169,12 @@ function queueSend(
   callback: unknown,
 ): void {
   if (typeof callback !== 'function') {
-    handle.enqueue(payload, endpoint, NOBODY_ASKS)
+    handle.queue(payload, endpoint, NOBODY_ASKS)
     handle.scheduleFlush()
     return
   }
   const send = new ReportedSend(handle, callback as SendCallback, address, port)
-  send.bytes = handle.enqueue(payload, endpoint, send)
+  send.bytes = handle.queue(payload, endpoint, send)
   // Scheduled here, so that the callback has the async context of this call, and its place among what else is scheduled.
   process.nextTick(endpoint === undefined ? finishConnected : finishUnconnected, send)
 }
@@ -213,8 +213,9 @@ function isSettled(send: ReportedSend): boolean {
 }
 
 function report(send: ReportedSend): void {
-  if (send.result === 0) send.callback(null, send.bytes)
-  else (send.callback as (error: Error) => void)(sendError(send.result!, send.address, send.port))
+  const { callback } = send // called without a this, as Node does
+  if (send.result === 0) callback(null, send.bytes)
+  else (callback as (error: Error) => void)(sendError(send.result!, send.address, send.port))
 }
 
 function stateOf(socket: DropInSocket): SocketState {
@@ -229,8 +230,16 @@ function needsNodeHandle(target: unknown): boolean {
   return cluster.isWorker && !(isObject && options.exclusive)
 }
 
+/** What `send` takes, as bytes or text; undefined for what Node has to judge. */
 function asPayload(value: unknown): Payload | undefined {
-  return typeof value === 'string' || value instanceof Uint8Array ? value : undefined
+  if (typeof value === 'string' || value instanceof Uint8Array) return value
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  if (!Array.isArray(value) || value.length > MAX_PARTS) return undefined
+  // Also how lib/dgram.js hands over what it queued before the socket was bound: as a list of one.
+  const parts = value.map((part: unknown) => (Array.isArray(part) ? undefined : asPayload(part)))
+  if (parts.includes(undefined)) return undefined
+  const bytes = (parts as Payload[]).map((part) => (typeof part === 'string' ? Buffer.from(part) : part))
+  return bytes.length === 1 ? bytes[0] : Buffer.concat(bytes)
 }
 
 function slice(value: unknown, offset: unknown, length: unknown): Uint8Array | undefined {

@@ -2,7 +2,8 @@ import type { Addon } from '../binding/index.js'
 import { Endpoint, parseAddress } from '../core/index.js'
 
 /** The endpoint of a literal, as uv_ip4_addr and uv_ip6_addr read it: a zone that names no interface is none. */
-export function zonedAddress(addon: Addon, text: string): Endpoint | undefined {
+export function zonedAddress(addon: Addon, text: unknown): Endpoint | undefined {
+  if (typeof text !== 'string') return undefined
   const parsed = parseAddress(text)
   if (parsed === undefined) return undefined
   const scopeId = parsed.zone === '' ? 0 : indexOf(addon, parsed.zone)

@@ -40,7 +40,7 @@ export interface KernelOptionValues {
   reusePort: boolean
   /** Allow broadcast destinations. socket(7) SO_BROADCAST. Default false. */
   broadcast: boolean
-  /** Hops a unicast datagram may take, 1 to 255. ip(7) IP_TTL, ipv6(7) IPV6_UNICAST_HOPS. Default 64. */
+  /** Hops a unicast datagram may take, 1 to 255. ip(7) IP_TTL, ipv6(7) IPV6_UNICAST_HOPS. Default: net.ipv4.ip_default_ttl, 64. */
   ttl: number
   /** The TOS or traffic class byte, DSCP in the upper six bits, ECN in the lower two. ip(7) IP_TOS, IPV6_TCLASS. Default 0. */
   tos: number

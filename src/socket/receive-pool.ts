@@ -46,7 +46,9 @@ export class ReceivePool implements BatchOwner {
 
   release(batch: ReceiveBatch): void {
     poison(batch)
-    if (!isLost(batch) && this.#free.length < MAX_FREE_SLABS) this.#free.push(batch)
+    if (isLost(batch) || this.#free.length >= MAX_FREE_SLABS) return
+    // A batch of its own for the next use of the memory: whoever still holds this one holds an ended batch.
+    this.#free.push(new ReceiveBatch(batch.slab, batch.datagramTable, batch.messageTable, this))
   }
 
   /** Replaces memory that was transferred away (postMessage, structuredClone): it has no bytes any more. */

@@ -253,6 +253,8 @@ export class SendQueue {
       } else if (batch.field(batch.sent, OUTGOING_MESSAGE.datagrams) > 1) {
         batch.splitNext = true
         this.#refusedOffload = result
+        // What an earlier datagram met fails the next one, and not the others that happen to travel with it.
+        if (result === -ERRNO.ECONNREFUSED) this.#failFirstSegment(batch, result)
       } else {
         const at = SendBatch.at(batch.sent)
         this.#countFailed(batch.table, at, result, batch.table[at + OUTGOING_MESSAGE.length]!)
@@ -289,14 +291,25 @@ export class SendQueue {
       } else {
         this.#countFailed(single, 0, result, length)
       }
-      table[at + OUTGOING_MESSAGE.offset]! += length
-      table[at + OUTGOING_MESSAGE.length]! -= length
-      table[at + OUTGOING_MESSAGE.datagrams]! -= 1
+      this.#dropSegment(table, at, length)
     }
     this.#rememberRefusal(table, at, segmentBytes, passed)
     batch.splitNext = false
     batch.sent++
     return true
+  }
+
+  #failFirstSegment(batch: SendBatch, result: number): void {
+    const at = SendBatch.at(batch.sent)
+    const length = batch.table[at + OUTGOING_MESSAGE.segmentBytes]!
+    this.#countFailed(batch.table, at, result, length)
+    this.#dropSegment(batch.table, at, length)
+  }
+
+  #dropSegment(table: Uint32Array, at: number, length: number): void {
+    table[at + OUTGOING_MESSAGE.offset]! += length
+    table[at + OUTGOING_MESSAGE.length]! -= length
+    table[at + OUTGOING_MESSAGE.datagrams]! -= 1
   }
 
   /** One sendmmsg(2), again where it was interrupted or failed for what an earlier datagram met. */

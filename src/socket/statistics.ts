@@ -3,7 +3,7 @@
  * `datagramsQueued = datagramsSent + datagramsFailed + datagramsDiscarded + queuedDatagrams`.
  */
 export interface SocketStatistics {
-  /** Datagrams handed to the user, and their payload bytes. */
+  /** Datagrams taken from the kernel, and their payload bytes: handed to the user, or counted in `datagramsAfterClose`. */
   datagramsReceived: number
   bytesReceived: number
   /** Batches, each one system call and one JavaScript call. */
@@ -14,7 +14,7 @@ export interface SocketStatistics {
   truncated: number
   /** Received datagrams that found no place in the batch's table; 0 unless the kernel coalesces more than it documents. */
   overflowed: number
-  /** Datagrams of a batch that had no 'datagram' event because a handler closed the socket. */
+  /** Datagrams of a batch that had no 'datagram' event because a handler closed the socket or gave the batch back. */
   datagramsAfterClose: number
   /**
    * Messages that the kernel dropped at this socket, because its receive buffer was full or a checksum was wrong (SO_RXQ_OVFL,

@@ -201,14 +201,11 @@ describe('multicast', () => {
 
   test('several groups at once, and no other', async () => {
     const groups = ['--group', '239.255.71.2', '--group', '239.255.71.3', '--interface', 'lo']
-    const listener = await startListening(['0', ...groups, '--count', '2', '--json'])
-    const other = await startListening([`239.255.71.4:${listener.port}`, '--interface', 'lo', '--count', '1', '--reuse-address']).catch(() => 'in use')
-    expect(other).toBe('in use')
+    const listener = await startListening(['0', ...groups, '--count', '2'])
     for (const group of ['239.255.71.4', '239.255.71.3', '239.255.71.2']) {
       await geysir(['send', group, String(listener.port), group, '--interface', 'lo'])
     }
-    const to = objectsOf((await listener.ended).stdout).map((datagram) => datagram['payload'])
-    expect(to).toEqual(['239.255.71.3', '239.255.71.2'])
+    expect(linesOf((await listener.ended).stdout)).toEqual(['239.255.71.3', '239.255.71.2'])
   })
 
   const link = ipv6Interface()

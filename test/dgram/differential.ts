@@ -42,13 +42,19 @@ export async function loadDropIn(): Promise<DgramModule> {
   return (await import(path)) as DgramModule
 }
 
+export interface Observation {
+  lines: string[]
+  /** The kernel gave one port twice: the names of ports in the lines are not to be trusted. */
+  portReused: boolean
+}
+
 /** Runs `program` on one implementation and returns what it saw, a line an observation. */
 export async function observe(
   dgram: DgramModule,
   program: Program,
   who = 'the implementation',
   name = 'the program',
-): Promise<string[]> {
+): Promise<Observation> {
   const bench = new Bench(dgram)
   const release = catchProcessEvents(bench)
   // The test runner's own replaces the words of errors.
@@ -63,7 +69,7 @@ export async function observe(
       () => `"${name}" hangs with ${who}; it saw:\n  ${bench.lines().join('\n  ')}`,
     )
     await bench.settle()
-    return bench.lines()
+    return { lines: bench.lines(), portReused: bench.portReused }
   } finally {
     await bench.cleanUp()
     if (prepareStackTrace !== undefined) Object.defineProperty(Error, 'prepareStackTrace', prepareStackTrace)
@@ -76,10 +82,10 @@ export async function observeBoth(
   dropIn: DgramModule,
   name: string,
   program: Program,
-): Promise<{ node: string[]; dropIn: string[] }> {
+): Promise<{ node: Observation; dropIn: Observation }> {
   const node = await observe(nodeDgram, program, 'node:dgram', name)
-  const fault = node.find((line) => line.startsWith(FAULT))
-  if (fault !== undefined) throw new Error(`the case "${name}" is wrong: ${fault}\n${node.join('\n')}`)
+  const fault = node.lines.find((line) => line.startsWith(FAULT))
+  if (fault !== undefined) throw new Error(`the case "${name}" is wrong: ${fault}\n${node.lines.join('\n')}`)
   return { node, dropIn: await observe(dropIn, program, 'the drop-in', name) }
 }
 
@@ -100,6 +106,7 @@ export class Bench {
   readonly #ports = new Map<number, string>()
   readonly #sockets: Socket[] = []
   #peers = 0
+  portReused = false
   #over = false
 
   constructor(dgram: DgramModule) {
@@ -125,14 +132,22 @@ export class Bench {
     }
   }
 
-  /** Marks of the four times at which something can come later: next tick, the tick after, microtask, immediate. */
+  /** Marks of the times at which something can come later: next tick, the tick after, microtask, immediate. */
   marks(name = ''): void {
+    this.ticks(name)
+    setImmediate(() => this.log(`immediate ${name}`))
+  }
+
+  /**
+   * Marks of the ticks and the microtask only, for programs with an exception that nobody catches: the ticks after it run when the loop next
+   * calls into JavaScript, and what that is, is chance.
+   */
+  ticks(name = ''): void {
     process.nextTick(() => {
       this.log(`tick ${name}`)
       process.nextTick(() => this.log(`second tick ${name}`))
     })
     queueMicrotask(() => this.log(`microtask ${name}`))
-    setImmediate(() => this.log(`immediate ${name}`))
   }
 
   /** A callback that writes down its arguments and its `this`. */
@@ -247,7 +262,14 @@ export class Bench {
 
   /** Names a port that has no name yet. */
   namePort(port: number, name: string): void {
-    if (!this.#ports.has(port)) this.#ports.set(port, name)
+    const known = this.#ports.get(port)
+    if (known === undefined) this.#ports.set(port, name)
+    else if (known !== name) this.portReused = true
+  }
+
+  /** Names a port that no socket of the program has, or had when it was asked. */
+  nameStranger(port: number): void {
+    if (!this.#ports.has(port)) this.#ports.set(port, '<a port>')
   }
 
   /** The next event of a socket, with its arguments. */
@@ -309,7 +331,7 @@ export class Peer {
   async hears(count: number): Promise<void> {
     while (this.#heard.length < count) await new Promise<void>((resolve) => (this.#wake = resolve))
     for (const { text, from } of this.#heard.splice(0, count)) {
-      this.bench.namePort(from.port, '<a port>')
+      this.bench.nameStranger(from.port)
       const shown = text.length > 40 ? `${text.slice(0, 20)}… (${text.length})` : text
       this.bench.log(`peer hears ${JSON.stringify(shown)} from`, from.address, from.port)
     }

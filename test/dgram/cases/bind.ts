@@ -247,10 +247,15 @@ export const bindCases: Case[] = [
   {
     name: 'bind from a tick, a microtask and an immediate',
     program: async (b) => {
-      for (const schedule of [process.nextTick, queueMicrotask, setImmediate]) {
+      const times: Record<string, (call: () => void) => void> = {
+        tick: (call) => process.nextTick(call),
+        microtask: (call) => queueMicrotask(call),
+        immediate: (call) => void setImmediate(call),
+      }
+      for (const [time, schedule] of Object.entries(times)) {
         schedule(() => {
           b.socket().bind(0, '127.0.0.1')
-          b.marks(schedule.name)
+          b.marks(`of the ${time}`)
         })
         await b.settle()
       }
@@ -398,7 +403,7 @@ export const bindCases: Case[] = [
         throw new Error('of the handler')
       })
       socket.bind(0, '127.0.0.1', b.callback('bind'))
-      b.marks()
+      b.ticks()
       await b.settle()
       b.call('address', () => socket.address())
     },

@@ -106,7 +106,7 @@ export const closeCases: Case[] = [
         throw new Error('of the handler')
       })
       socket.close()
-      b.marks()
+      b.ticks()
     },
   },
   {

@@ -130,7 +130,7 @@ export const connectCases: Case[] = [
     program: async (b) => {
       const socket = b.socket('udp4', undefined, 'error')
       socket.connect(9, '::1')
-      b.marks()
+      b.ticks()
       await b.settle()
     },
   },
@@ -330,7 +330,7 @@ export const connectCases: Case[] = [
       socket.connect(9, '127.0.0.1', () => {
         throw new Error('of the callback')
       })
-      b.marks()
+      b.ticks()
       await b.settle()
       b.call('remoteAddress', () => socket.remoteAddress())
     },

@@ -82,12 +82,15 @@ export const createCases: Case[] = [
     name: 'an option is read once, and which ones are read',
     program: (b) => {
       const read: string[] = []
-      const options = new Proxy({ type: 'udp4' }, {
-        get(target, key, receiver) {
-          if (!read.includes(String(key))) read.push(String(key))
-          return Reflect.get(target, key, receiver) as unknown
+      const options = new Proxy<SocketOptions>(
+        { type: 'udp4' },
+        {
+          get(target, key, receiver) {
+            if (!read.includes(String(key))) read.push(String(key))
+            return Reflect.get(target, key, receiver) as unknown
+          },
         },
-      })
+      )
       b.own(b.dgram.createSocket(options))
       b.log('read', read.sort())
     },

@@ -230,7 +230,7 @@ describe('property', () => {
   test('the messages of a willing kernel are those of the slow twin', () =>
     checkProperty(
       fc.property(
-        fc.array(action, { maxLength: 40 }),
+        fc.array(action, { maxLength: 20, size: 'max' }),
         fc.boolean(),
         fc.constantFrom(1, 70_000, 4_194_304),
         fc.constantFrom(1, 3, 65_536),
@@ -254,7 +254,11 @@ describe('property', () => {
                 socket.commit(step.size)
               }
               twin.add(
-                { lengthBytes: step.size, to: step.to === 2 ? A : to, control: options === undefined ? '' : JSON.stringify(options) },
+                {
+                  lengthBytes: step.size,
+                  to: step.to === 2 ? A : to,
+                  control: options === undefined ? '' : JSON.stringify(options),
+                },
                 step.unused === null ? step.size : reserved,
               )
             }

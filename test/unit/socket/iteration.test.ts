@@ -187,6 +187,20 @@ describe('an async iteration', () => {
     socket.close()
   })
 
+  test('keeps its batch until the next step, also when a listener that retained it gives it back before', async () => {
+    const { socket, native } = openFake()
+    let kept: ReceiveBatch | undefined
+    socket.once('batch', (batch) => void (kept = batch.retain()))
+    const step = socket[Symbol.asyncIterator]().next()
+    await settled()
+    native.arrive({ payload: 'shared' })
+    native.turn()
+    const batch = (await step).value as ReceiveBatch
+    kept!.release()
+    expect(batch.count).toBe(1)
+    expect(String(batch.payload(0))).toBe('shared')
+  })
+
   test('goes on with the next batch when a listener retained and released one', async () => {
     const { socket, native, addon } = openFake()
     let first = true

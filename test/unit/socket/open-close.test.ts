@@ -177,6 +177,24 @@ describe('connect', () => {
     ])
   })
 
+  test('keeps datagrams for the one peer and for the other in messages of their own', async () => {
+    const { socket, native } = openFake()
+    await socket.connect(PEER)
+    native.room = 0
+    socket.send('waits')
+    socket.flush()
+    socket.send('for A')
+    await socket.connect({ address: '192.0.2.2', port: 7 })
+    socket.send('for B')
+    native.room = Infinity
+    native.turn()
+    expect(native.datagrams.map(({ payload, destination }) => `${payload} ${destination}`)).toEqual([
+      'waits 192.0.2.1:7',
+      'for A 192.0.2.1:7',
+      'for B 192.0.2.2:7',
+    ])
+  })
+
   test('keeps a datagram that was reserved for the peer before from the new one', async () => {
     const { socket, native } = openFake()
     await socket.connect(PEER)
