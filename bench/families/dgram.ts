@@ -60,9 +60,7 @@ const pingpong = defineBenchmark({
 
 /** Resident memory a bound socket that nobody sends to. */
 const idleMemory = defineBenchmark({
-  contenders: versus((options) => (trial) => {
-    return measureAlone({ program: collecting('dgram-idle'), options: [trial.quick ? '500' : '2000', ...options] })
-  }),
+  contenders: versus((options) => () => measureAlone({ program: collecting('dgram-idle'), options: ['2000', ...options] })),
   comparisons: [
     comparison('dgram/idle-memory', 'residentBytes', 'B/socket', atMost(1)),
     comparison('dgram/idle-memory-heap', 'heapBytes', 'B/socket'),

@@ -52,7 +52,12 @@ export class ReceiveBatch {
   #endpoints: Endpoint[] = []
   #endpointOf: Int32Array // per message, the batch number for which #endpoints holds its endpoint
   #batchNumber = 0
-  #state: 'lent' | 'retained' | 'released' = 'released'
+  #isLent = false
+  #isRetained = false
+  /** Steps of iterations that have it. */
+  #steps = 0
+  /** Is its memory out of its owner's hands? */
+  #isTaken = false
 
   /** @internal */
   constructor(slab: Buffer, datagramTable: Uint32Array, messageTable: Uint32Array, owner: BatchOwner) {
@@ -157,32 +162,48 @@ export class ReceiveBatch {
   }
 
   /**
-   * Keeps this batch, and every view of it, beyond the handler, until {@link release}: the socket takes another slab. A batch that
-   * is retained and dropped without `release` is collected as garbage like any buffer.
+   * Keeps this batch, and every view of it, beyond the handler or the step of an iteration, until {@link release}: the socket takes
+   * another slab. A batch that is retained and dropped without `release` is collected as garbage like any buffer.
    *
-   * @throws `ERR_INVALID_STATE` after the handler has returned, or the second time.
+   * @throws `ERR_INVALID_STATE` when neither a handler nor an iteration has it any more, or the second time.
    */
   retain(): this {
-    if (this.#state !== 'lent') throw invalidState('only the batch of a running handler can be retained, and once')
-    this.#state = 'retained'
-    this.#owner.retain(this)
+    if (this.#isRetained || (!this.#isLent && this.#steps === 0)) {
+      throw invalidState('only the batch of a running handler or step can be retained, and once')
+    }
+    this.#isRetained = true
+    this.#take()
     return this
   }
 
   /** Gives a retained batch back. Its views must not be used afterwards. Harmless to repeat. */
   release(): void {
-    if (this.#state !== 'retained') return
-    this.#end()
-    this.#owner.release(this)
+    if (!this.#isRetained) return
+    this.#isRetained = false
+    this.#isLent = false
+    this.#endIfFree()
   }
 
   /** Is the handler that the batch was lent to still running? @internal */
   get isLent(): boolean {
-    return this.#state === 'lent'
+    return this.#isLent
   }
 
+  /** Does somebody keep it beyond the handler? */
   get isRetained(): boolean {
-    return this.#state === 'retained'
+    return this.#isRetained || this.#steps > 0
+  }
+
+  /** Keeps the batch for a step of an iteration, until {@link endStep}. @internal */
+  beginStep(): void {
+    this.#steps++
+    this.#take()
+  }
+
+  /** @internal */
+  endStep(): void {
+    this.#steps--
+    this.#endIfFree()
   }
 
   /** Opens the batch that the tables now describe. @internal */
@@ -192,12 +213,14 @@ export class ReceiveBatch {
     this.bytes = this.messageTable[RECEIVE_HEADER.payloadBytes]!
     this.#messages = this.messageTable[RECEIVE_HEADER.messages]!
     this.#batchNumber = (this.#batchNumber + 1) | 0
-    this.#state = 'lent'
+    this.#isLent = true
+    this.#isTaken = false
   }
 
   /** Closes a batch whose handler has returned, unless it was retained. @internal */
   finish(): void {
-    if (this.#state === 'lent') this.#end()
+    this.#isLent = false
+    this.#endIfFree()
   }
 
   /** Kernel messages in this batch: fewer than datagrams where the kernel coalesced. @internal */
@@ -210,10 +233,20 @@ export class ReceiveBatch {
     return this.#recordOf(i)
   }
 
-  #end(): void {
-    this.#state = 'released'
+  /** The memory leaves its owner with the batch. */
+  #take(): void {
+    if (this.#isTaken) return
+    this.#isTaken = true
+    this.#owner.retain(this)
+  }
+
+  #endIfFree(): void {
+    if (this.#isLent || this.#isRetained || this.#steps > 0) return
     this.count = 0
     this.bytes = 0
+    if (!this.#isTaken) return
+    this.#isTaken = false
+    this.#owner.release(this)
   }
 
   #ancillary(i: number, flag: number, field: number): number {

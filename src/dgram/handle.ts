@@ -27,11 +27,13 @@ import {
   UV_UDP_IPV6ONLY,
   UV_UDP_REUSEADDR,
   UV_UDP_REUSEPORT,
+  internals,
   runTicks,
   type BufferSizeContext,
   type LookupCallback,
   type MessageCallback,
   type SendRequest,
+  type SocketState,
   type UdpHandle,
 } from './node-internals.js'
 import { zonedAddress, zonedText } from './zone.js'
@@ -77,6 +79,7 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
   #lastPort = 0
   #lastEndpoint: Endpoint | undefined
   #flushScheduled = false
+  #owes = false
   #delivering = false
   /** Its context is that of the program where it made the socket: messages come in it. */
   readonly #resource = new AsyncResource('UDPWRAP')
@@ -166,11 +169,12 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     const opened = this.#bindImplicitly(this.#family, 0)
     if (opened < 0) return opened
     if (count > MAX_PARTS) return -ERRNO.EMSGSIZE
-    this.#queueDeferred()
     const payload = bytesOf(list, count)
     const pending = new PendingSend()
     this.enqueue(payload, endpoint, pending)
-    this.flush()
+    // Not flush(): what was sent after this, to literals, waits for a tick that comes after this one.
+    flushOwing()
+    this.#queue?.flush()
     if (pending.result !== undefined) return pending.result < 0 ? pending.result : payload.byteLength + 1
     this.whenSettled(pending, () => request.oncomplete?.(pending.result!, payload.byteLength))
     return 0
@@ -207,9 +211,11 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
       return typeof payload === 'string' ? Buffer.byteLength(payload) : payload.byteLength
     }
     const isFirst = !this.#flushScheduled
+    if (isFirst) flushOwing()
     this.#queueDeferred()
     const bytes = this.enqueue(payload, undefined, pending)
     if (isFirst) this.#queue?.flush()
+    else this.#owe()
     this.scheduleFlush()
     return bytes
   }
@@ -231,9 +237,22 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
 
   flush(): void {
     this.#flushScheduled = false
+    flushOwing()
     if (this.#closed) return
     this.#queueDeferred()
     this.#queue?.flush()
+  }
+
+  /** What Node would have sent within the call leaves before anything that is sent later, whatever socket sends it. */
+  #owe(): void {
+    if (this.#owes) return
+    this.#owes = true
+    owing.push(this)
+  }
+
+  payDebt(): void {
+    this.#owes = false
+    if (!this.#closed) this.#queue?.flush()
   }
 
   /** Sends nobody waits for leave with the tick; those of a batch that is being delivered, with the batch. */
@@ -358,8 +377,12 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
     return this.#node
   }
 
-  open(): number {
-    return -ERRNO.EINVAL // a descriptor from outside goes to Node's own handle: see Socket.bind
+  /** A descriptor from outside is for Node's own handle, which takes this one's place. */
+  open(fd: number): number {
+    const node = this.takeNodeHandle()
+    const socket = (this as unknown as Record<symbol, Record<symbol, SocketState>>)[internals!.owner]!
+    socket[internals!.state]!.handle = node
+    return node.open(fd)
   }
 
   close(callback?: () => void): void {
@@ -591,6 +614,14 @@ export class BatchingHandle implements UdpHandle, ReceiverOwner, SendQueueOwner 
 function bytesOf(list: readonly ArrayBufferView[], count: number): Uint8Array {
   const views = list.slice(0, count).map((view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
   return count === 1 ? views[0]! : Buffer.concat(views)
+}
+
+/** Connected sockets that have queued in this tick what Node would have sent, in order. */
+const owing: BatchingHandle[] = []
+
+function flushOwing(): void {
+  if (owing.length === 0) return
+  for (const handle of owing.splice(0)) handle.payDebt()
 }
 
 function flushLater(handle: BatchingHandle): void {

@@ -101,13 +101,13 @@ function symbolOf(target: object, description: string): symbol | undefined {
 export const internals = find()
 
 /** `send EMSGSIZE 127.0.0.1:9`, as Node makes it. */
-export function sendError(errno: number, address: string | undefined, port: number | undefined): Error {
+export function sendError(errno: number, address: string | null | undefined, port: number | undefined): Error {
   return exceptionWithHostPort(errno, 'send', address, port)
 }
 
 const exceptionWithHostPort = (
   util as unknown as {
-    _exceptionWithHostPort: (errno: number, syscall: string, address?: string, port?: number) => Error
+    _exceptionWithHostPort: (errno: number, syscall: string, address?: string | null, port?: number) => Error
   }
 )._exceptionWithHostPort
 

@@ -45,8 +45,12 @@ const nodePrototype = dgram.Socket.prototype as unknown as { send: NodeMethod; b
 const nodeSend = nodePrototype.send
 const nodeBind = nodePrototype.bind
 
-// Two methods are ours; the others stand here too, in Node's order, for who looks at the prototype or changes it.
-const prototype = Object.create(nodePrototype, Object.getOwnPropertyDescriptors(nodePrototype)) as Record<string, unknown>
+// Two methods are ours, the others Node's. It does not inherit from Node's prototype: `child_process` would take our sockets for
+// Node's and hand their handle to native code that expects its own.
+const prototype = Object.create(
+  Object.getPrototypeOf(nodePrototype) as object,
+  Object.getOwnPropertyDescriptors(nodePrototype),
+) as Record<string, unknown>
 // As in lib/dgram.js, the functions have no names.
 prototype['send'] = (() =>
   function (
@@ -137,7 +141,7 @@ function sendFast(
   if (!(to === undefined || to === null || typeof to === 'string')) return false
   const endpoint = handle.destination(to || undefined, toPort)
   if (endpoint === undefined) return false
-  queueSend(handle, payload, endpoint, to ?? undefined, toPort, done)
+  queueSend(handle, payload, endpoint, to, toPort, done)
   return true
 }
 
@@ -164,7 +168,7 @@ function queueSend(
   handle: BatchingHandle,
   payload: Payload,
   endpoint: Endpoint | undefined,
-  address: string | undefined,
+  address: string | null | undefined,
   port: number | undefined,
   callback: unknown,
 ): void {
@@ -185,7 +189,8 @@ class ReportedSend extends PendingSend {
   constructor(
     readonly handle: BatchingHandle,
     readonly callback: SendCallback,
-    readonly address: string | undefined,
+    /** As the program gave it: so it stands in an error. */
+    readonly address: string | null | undefined,
     readonly port: number | undefined,
   ) {
     super()
@@ -222,11 +227,11 @@ function stateOf(socket: DropInSocket): SocketState {
   return socket[internals!.state]!
 }
 
-/** Descriptors and handles from outside, and ports that the workers of a cluster share. */
+/** Handles from outside, and ports that the workers of a cluster share. A descriptor comes by `open` of our handle. */
 function needsNodeHandle(target: unknown): boolean {
-  const options = target as { recvStart?: unknown; fd?: unknown; exclusive?: unknown } | null | undefined
+  const options = target as { recvStart?: unknown; exclusive?: unknown } | null | undefined
   const isObject = typeof options === 'object' && options !== null
-  if (isObject && (typeof options.recvStart === 'function' || typeof options.fd === 'number')) return true
+  if (isObject && typeof options.recvStart === 'function') return true
   return cluster.isWorker && !(isObject && options.exclusive)
 }
 
@@ -243,7 +248,7 @@ function asPayload(value: unknown): Payload | undefined {
 }
 
 function slice(value: unknown, offset: unknown, length: unknown): Uint8Array | undefined {
-  const bytes = typeof value === 'string' ? Buffer.from(value) : value
+  const bytes = typeof value === 'string' ? Buffer.from(value) : Array.isArray(value) ? undefined : asPayload(value)
   if (!(bytes instanceof Uint8Array) || !isUint32(offset) || !isUint32(length)) return undefined
   return offset + length <= bytes.byteLength ? bytes.subarray(offset, offset + length) : undefined
 }

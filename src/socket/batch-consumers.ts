@@ -1,7 +1,7 @@
 import type { ReceiveBatch } from '../core/index.js'
 
-/** Takes a batch (undefined: there will be none), and whether it is the taker's to release. */
-type Waiter = (batch: ReceiveBatch | undefined, owned: boolean) => void
+/** Takes a batch; undefined: there will be none. */
+type Waiter = (batch: ReceiveBatch | undefined) => void
 type Step = IteratorResult<ReceiveBatch, undefined>
 
 /** Who waits for batches by async iteration: the first in line gets the next one. */
@@ -19,23 +19,20 @@ export class BatchConsumers {
     return this.#waiting.length > 0
   }
 
-  /**
-   * Gives a batch to whoever waits, who keeps it until the next step. A batch that a listener has retained stays the listener's to
-   * release; one that it has released already is over.
-   */
+  /** Gives a batch to whoever waits, who keeps it until the next step. One that a listener has given back already is over. */
   offer(batch: ReceiveBatch): void {
     if (!batch.isLent && !batch.isRetained) return
     const waiter = this.#waiting.shift()
     if (waiter === undefined) return
-    waiter(batch, batch.isLent)
-    if (batch.isLent) batch.retain()
+    batch.beginStep()
+    waiter(batch)
     this.#onChange()
   }
 
   /** No more batches: everybody's iteration is done. */
   end(): void {
     this.#ended = true
-    for (const waiter of this.#waiting.splice(0)) waiter(undefined, false)
+    for (const waiter of this.#waiting.splice(0)) waiter(undefined)
   }
 
   iterate(): AsyncIterableIterator<ReceiveBatch> {
@@ -43,16 +40,16 @@ export class BatchConsumers {
     let done = false
     const mine = new Set<Waiter>()
     const release = (): void => {
-      for (const batch of held.splice(0)) batch.release()
+      for (const batch of held.splice(0)) batch.endStep()
     }
     const iterator: AsyncIterableIterator<ReceiveBatch> = {
       next: () => {
         release()
         if (done || this.#ended) return Promise.resolve(DONE)
         return new Promise<Step>((resolve) => {
-          const waiter: Waiter = (batch, owned) => {
+          const waiter: Waiter = (batch) => {
             mine.delete(waiter)
-            if (owned) held.push(batch!)
+            if (batch !== undefined) held.push(batch)
             resolve(batch === undefined ? DONE : { done: false, value: batch })
           }
           mine.add(waiter)
@@ -65,7 +62,7 @@ export class BatchConsumers {
         done = true
         for (const waiter of [...mine]) {
           this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-          waiter(undefined, false)
+          waiter(undefined)
         }
         this.#onChange()
         return Promise.resolve(DONE)

@@ -61,7 +61,7 @@ export class ReceivePool implements BatchOwner {
   /** Makes stale views visible in test builds: called when the handler of a batch has returned. */
   finish(batch: ReceiveBatch): void {
     if (isLost(batch)) this.replaceLost()
-    else if (POISON && batch.isLent) poisonPayloads(batch)
+    else if (POISON && batch.isLent && !batch.isRetained) poisonPayloads(batch)
     batch.finish()
   }
 

@@ -106,6 +106,7 @@ export class Bench {
   readonly #ports = new Map<number, string>()
   readonly #sockets: Socket[] = []
   #peers = 0
+  #letters = 0
   portReused = false
   #over = false
 
@@ -177,7 +178,7 @@ export class Bench {
 
   /** A socket that the program made: it gets a letter and is closed when the program is over. */
   own<T extends nodeDgram.Socket>(socket: T): T & Socket {
-    const letter = String.fromCharCode('a'.charCodeAt(0) + this.#sockets.length)
+    const letter = String.fromCharCode('a'.charCodeAt(0) + this.#letters++)
     const owned = socket as T & Socket
     this.#sockets.push(owned)
     this.#names.set(socket, `<socket ${letter}>`)

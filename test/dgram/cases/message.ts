@@ -12,7 +12,7 @@ export const messageCases: Case[] = [
       const socket = await b.bound(
         'udp4',
         (message, rinfo) => {
-          b.log('message', Object.getPrototypeOf(message) === Buffer.prototype, Buffer.isBuffer(message), message.byteOffset)
+          b.log('message', Object.getPrototypeOf(message) === Buffer.prototype, Buffer.isBuffer(message))
           b.log('rinfo', Object.keys(rinfo), Object.getPrototypeOf(rinfo) === Object.prototype, rinfo)
           for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(rinfo))) {
             b.log(key, descriptor.writable, descriptor.enumerable, descriptor.configurable)

@@ -173,6 +173,45 @@ describe('one bad datagram in a coalesced message', () => {
   })
 })
 
+describe('an error that an earlier datagram met (ECONNREFUSED), on a socket that is told of none,', () => {
+  test.each([
+    [true, ['b', 'c']],
+    [false, ['b', 'c']],
+  ])('costs one datagram, coalesced %j', async (sendOffload, delivered) => {
+    const { socket, native } = openFake({ sendOffload })
+    const errors = errorsOf(socket)
+    native.pendingErrno = ERRNO.ECONNREFUSED
+    for (const payload of ['a', 'b', 'c']) socket.send(payload, A)
+    expect(socket.flush()).toBe(true)
+    await settled()
+    expect(payloads(native)).toEqual(delivered)
+    expect(errors).toEqual(['ECONNREFUSED 192.0.2.1:1001'])
+    expect(socket.stats()).toMatchObject({
+      datagramsQueued: 3,
+      datagramsSent: 2,
+      bytesSent: 2,
+      datagramsFailed: 1,
+      queuedDatagrams: 0,
+      queuedBytes: 0,
+      offloadFallbacks: 0,
+    })
+  })
+
+  test('leaves the rest of its message in order where the kernel is full', async () => {
+    const { socket, native } = openFake()
+    native.pendingErrno = ERRNO.ECONNREFUSED
+    native.room = 1
+    for (const payload of ['aa', 'bb', 'cc', 'd']) socket.send(payload, A)
+    expect(socket.flush()).toBe(false)
+    expect(payloads(native)).toEqual(['bb'])
+    expect(socket.stats()).toMatchObject({ datagramsFailed: 1, queuedDatagrams: 2, queuedBytes: 3 })
+    native.room = Infinity
+    turnAll(native)
+    expect(payloads(native)).toEqual(['bb', 'cc', 'd'])
+    await settled()
+  })
+})
+
 describe('a failed send is reported', () => {
   test('once, as Node shapes a system error, in a tick of its own', async () => {
     const { socket, native } = openFake()
