@@ -10,7 +10,7 @@ import {
   isIpv4MulticastWord,
   type ReceiveBatch,
 } from '../core/index.js'
-import { findInterface } from './interface-lookup.js'
+import { checkInterface, findInterface } from './interface-lookup.js'
 
 /** What one datagram may say for itself, instead of what the socket is set to. */
 export interface SendOptions {
@@ -40,7 +40,12 @@ export class SendControl {
     this.#clear(toIpv4)
     if (options.source !== undefined) this.#setSource(options.source, toIpv4)
     if (options.interface !== undefined && options.interface !== 0) {
-      this.interfaceIndex = findInterface(addon, 'options.interface', options.interface).index
+      checkInterface('options.interface', options.interface)
+      // An index needs no lookup; one that is not there is the kernel's to refuse.
+      this.interfaceIndex =
+        typeof options.interface === 'number'
+          ? options.interface
+          : findInterface(addon, 'options.interface', options.interface).index
     }
     if (options.source !== undefined || options.interface !== undefined) this.#addPacketInfo(toIpv4)
     if (options.ttl !== undefined) {

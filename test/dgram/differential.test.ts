@@ -1,3 +1,4 @@
+import * as nodeDgram from 'node:dgram'
 import { isIP } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { TOPICS } from './cases/index.js'
@@ -23,6 +24,17 @@ test('the table has at least 200 cases, each with a name of its own', () => {
   const names = Object.entries(TOPICS).flatMap(([topic, cases]) => cases.map(({ name }) => `${topic}: ${name}`))
   expect(names.length).toBeGreaterThanOrEqual(200)
   expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
+})
+
+test.skipIf(process.env['GEYSIR_DIFF_SELF'] === '1')('what is compared with Node is not Node itself', async () => {
+  expect(dropIn.Socket).not.toBe(nodeDgram.Socket)
+  const { lines } = await observe(dropIn, (b) => {
+    const socket = b.socket()
+    const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')!
+    const { handle } = (socket as unknown as Record<symbol, { handle: object }>)[state]!
+    b.log('handle', handle.constructor.name === 'UDP')
+  })
+  expect(lines).toEqual(['handle false'])
 })
 
 // Node itself, up to version 22, looks up literals with a lookup of one's own: nothing to compare with.

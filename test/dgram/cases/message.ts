@@ -361,4 +361,46 @@ export const messageCases: Case[] = [
       b.log('sizes', sizes)
     },
   },
+  ...[0, 5, 32, 33, 64, 65, 512, 1200, 4096, 4097].map((size): Case => ({
+    name: `the memory of a message of ${size} bytes is the message, for who reads message.buffer`,
+    program: async (b) => {
+      const peer = await b.peer()
+      const socket = await b.bound(
+        'udp4',
+        (message) => b.log('memory', message.byteOffset, message.buffer.byteLength, message.buffer instanceof ArrayBuffer),
+        'message',
+      )
+      for (let i = 0; i < 3; i++) peer.socket.send(Buffer.alloc(size, i), b.port(socket), HOST)
+      await b.settle()
+    },
+  })),
+  {
+    name: 'numbers are read from a message by a typed array over its memory',
+    program: async (b) => {
+      const peer = await b.peer()
+      const socket = await b.bound(
+        'udp4',
+        (message) => b.call('read', () => [...new Float64Array(message.buffer, message.byteOffset, 2)].join()),
+        'message',
+      )
+      const values = new Uint8Array([...new Uint8Array(new Float64Array([1.5, -2]).buffer), 1, 2, 3])
+      for (let i = 0; i < 6; i++) peer.socket.send(values, b.port(socket), HOST)
+      await b.settle()
+    },
+  },
+  ...[5, 100, 1200].map((size): Case => ({
+    name: `the memory of a message of ${size} bytes can be transferred to a worker, and the others stay`,
+    program: async (b) => {
+      const peer = await b.peer()
+      const kept: Buffer[] = []
+      const socket = await b.bound('udp4', (message) => void kept.push(message), 'message')
+      for (let i = 0; i < 4; i++) peer.socket.send(Buffer.alloc(size, i), b.port(socket), HOST)
+      await b.settle()
+      b.call('transfer', () => structuredClone(kept[1], { transfer: [kept[1]!.buffer as ArrayBuffer] })?.byteLength)
+      b.log(
+        'lengths',
+        kept.map(({ length }) => length),
+      )
+    },
+  })),
 ]

@@ -10,7 +10,11 @@ const [implementation, name, role = 'main'] = process.argv.slice(2) as [string, 
 const dgram = implementation === 'drop-in' ? await loadDropIn() : nodeDgram
 
 const log = (...values: unknown[]): void => {
-  const line = values.map((value) => (typeof value === 'string' ? value : inspect(value, { breakLength: Infinity }))).join(' ')
+  const line = values
+    .map((value) =>
+      typeof value === 'string' || value instanceof Error ? String(value) : inspect(value, { breakLength: Infinity }),
+    )
+    .join(' ')
   // Synchronously: a case may end the process.
   if (isMainThread) writeSync(1, `${line}\n`)
   else parentPort!.postMessage(line)
