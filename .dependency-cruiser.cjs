@@ -5,7 +5,7 @@ const rooms = {
   socket: { rooms: ['core', 'binding'], node: ['events', 'fs', 'net', 'os'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
-    node: ['async_hooks', 'cluster', 'dgram', 'module', 'util'],
+    node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
     packages: [],
   },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },

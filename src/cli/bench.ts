@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { HEADER_BYTES } from './bench/datagram.js'
-import { MAX_COALESCED_BYTES } from './bench/plan.js'
+import { MAX_PAYLOAD_BYTES } from './bench/plan.js'
 import { runBench, type BenchProgress, type BenchRequest, type BenchResult } from './bench/run.js'
 import { byteSize, positiveNumber } from './arguments.js'
 import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
@@ -15,7 +15,7 @@ export function addBench(program: Command, exit: (code: ExitCode) => void): void
     .description('Two processes on loopback, as fast as they can: every datagram is numbered and checksummed.')
     .addOption(new Option('-s, --seconds <n>', 'how long').argParser(positiveNumber).default(5))
     .addOption(
-      new Option('-b, --bytes <n>', 'payload of a datagram').argParser(byteSize(HEADER_BYTES, MAX_COALESCED_BYTES)).default(1200),
+      new Option('-b, --bytes <n>', 'payload of a datagram').argParser(byteSize(HEADER_BYTES, MAX_PAYLOAD_BYTES)).default(1200),
     )
     .option('--no-offload', 'without segmentation offload: one datagram is one message to the kernel')
     .option('--no-verify', 'check the numbers only, not all the bytes')

@@ -1,3 +1,5 @@
+import { markAsUntransferable } from 'node:worker_threads'
+
 /**
  * Memory for received messages, which belong to the program for as long as it keeps them.
  *
@@ -17,14 +19,18 @@ export function copyMessage(source: Buffer): Buffer {
   let at = used[sizeClass]!
   if (chunk === undefined || at + length > chunk.length) {
     chunk = Buffer.allocUnsafeSlow((length <= MAX_SMALL_BYTES ? SMALL_MESSAGES_A_CHUNK : MESSAGES_A_CHUNK) << sizeClass)
+    // Transferring one message away would take the others along: then the transfer fails, as with Node's own pooled buffers.
+    markAsUntransferable(chunk.buffer)
     chunks[sizeClass] = chunk
     at = 0
   }
-  used[sizeClass] = at + length
+  used[sizeClass] = (at + length + ALIGNMENT - 1) & -ALIGNMENT
   chunk.set(source, at)
   return chunk.subarray(at, at + length)
 }
 
+/** Any typed array can be laid over a message, as over one with memory of its own. */
+const ALIGNMENT = 8
 const MIN_CLASS = 5
 const MIN_CLASS_BYTES = 1 << MIN_CLASS
 const MAX_SMALL_BYTES = 64

@@ -20,12 +20,24 @@ interface Outcome {
   peerHeard: string[]
 }
 
-test.each(Object.keys(processCases))('%s', { timeout: 3 * LIMIT_MS }, async (name) => {
+/** What docs/dgram.md lists as differences that remain; a test that fails here is one that was closed. */
+const DIFFERENCES = new Set([
+  'a socket is passed to a child process',
+  'what tools see of a socket',
+  'which async resources there are',
+])
+const [different, same] = [true, false].map((isKnown) =>
+  Object.keys(processCases).filter((name) => DIFFERENCES.has(name) === isKnown),
+)
+
+test.fails.each(different!)('%s', { timeout: 3 * LIMIT_MS }, (name) => comparesEqual(name))
+test.each(same!)('%s', { timeout: 3 * LIMIT_MS }, (name) => comparesEqual(name))
+
+async function comparesEqual(name: string): Promise<void> {
   const [node, dropIn] = [await outcome('node', name), await outcome('drop-in', name)]
   expect(node.seen.length, 'the case sees something').toBeGreaterThan(0)
   expect(dropIn).toEqual(node)
-})
-
+}
 async function outcome(implementation: 'node' | 'drop-in', name: string): Promise<Outcome> {
   const peerHeard: string[] = []
   const peer = nodeDgram.createSocket('udp4', (message, from) => {

@@ -38,8 +38,10 @@ export function trainsInFlight(plan: BenchPlan, receiveBufferBytes: number, coal
 
 /** `UDP_MAX_SEGMENTS` of every kernel that segments. */
 const MAX_SEGMENTS = 64
-/** The longest UDP payload over IPv4: also the longest coalesced message. */
-export const MAX_COALESCED_BYTES = 65_460
+/** The longest UDP payload over IPv4. */
+export const MAX_PAYLOAD_BYTES = 65_507
+/** The longest message that the socket coalesces: with all its headers it stays below a device's `gso_max_size`. */
+const MAX_COALESCED_BYTES = 65_460
 /**
  * What a message costs the receive buffer beside its payload (`sk_buff`, shared info, headers); memory comes in powers of two, hence
  * twice the payload where it is not paged.

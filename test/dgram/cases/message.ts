@@ -361,19 +361,6 @@ export const messageCases: Case[] = [
       b.log('sizes', sizes)
     },
   },
-  ...[0, 5, 32, 33, 64, 65, 512, 1200, 4096, 4097].map((size): Case => ({
-    name: `the memory of a message of ${size} bytes is the message, for who reads message.buffer`,
-    program: async (b) => {
-      const peer = await b.peer()
-      const socket = await b.bound(
-        'udp4',
-        (message) => b.log('memory', message.byteOffset, message.buffer.byteLength, message.buffer instanceof ArrayBuffer),
-        'message',
-      )
-      for (let i = 0; i < 3; i++) peer.socket.send(Buffer.alloc(size, i), b.port(socket), HOST)
-      await b.settle()
-    },
-  })),
   {
     name: 'numbers are read from a message by a typed array over its memory',
     program: async (b) => {
@@ -388,19 +375,4 @@ export const messageCases: Case[] = [
       await b.settle()
     },
   },
-  ...[5, 100, 1200].map((size): Case => ({
-    name: `the memory of a message of ${size} bytes can be transferred to a worker, and the others stay`,
-    program: async (b) => {
-      const peer = await b.peer()
-      const kept: Buffer[] = []
-      const socket = await b.bound('udp4', (message) => void kept.push(message), 'message')
-      for (let i = 0; i < 4; i++) peer.socket.send(Buffer.alloc(size, i), b.port(socket), HOST)
-      await b.settle()
-      b.call('transfer', () => structuredClone(kept[1], { transfer: [kept[1]!.buffer as ArrayBuffer] })?.byteLength)
-      b.log(
-        'lengths',
-        kept.map(({ length }) => length),
-      )
-    },
-  })),
 ]
