@@ -11,6 +11,7 @@ import { save } from './runner/save.js'
 interface Options {
   readonly list?: true
   readonly quick?: true
+  readonly rounds?: number
   readonly json?: true
   readonly save?: true
 }
@@ -21,6 +22,7 @@ program
   .argument('[name...]', 'for instance socket/offload-1200, or socket for the family')
   .option('--list', 'only print the names')
   .option('--quick', 'less exact: a family in less than 40 seconds')
+  .option('--rounds <n>', 'turns of each contender in a full run', Number)
   .option('--json', 'print one JSON object a line')
   .option('--save', 'write the results of a full run to docs/benchmarks/')
   .action(main)
@@ -36,7 +38,7 @@ async function main(names: string[], options: Options): Promise<void> {
   const selection = selectOrFail(benchmarks, names)
   await buildPrograms()
   await warnIfBusy()
-  const plan = options.quick ? quickPlan(selection) : fullPlan()
+  const plan = options.quick ? quickPlan(selection) : fullPlan(options.rounds)
   const { results, notes, failed } = await measureAll(selection, plan, (measured) => {
     if (options.json) for (const result of measured) console.log(JSON.stringify(result))
   })

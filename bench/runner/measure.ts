@@ -57,8 +57,8 @@ export function quickPlan(selection: readonly Selected[]): Plan {
   return { quick: true, ...QUICK, rounds: Math.min(FULL.rounds, Math.max(1, affordable)) }
 }
 
-export function fullPlan(): Plan {
-  return { quick: false, ...FULL }
+export function fullPlan(rounds: number = FULL.rounds): Plan {
+  return { quick: false, ...FULL, rounds }
 }
 
 function contendersOf({ benchmark, comparisons }: Selected): string[] {

@@ -9,7 +9,7 @@ import {
   type ReceiveBatch,
 } from '../core/index.js'
 import { BatchConsumers } from './batch-consumers.js'
-import { throwLater, throwingLater } from './throwing-later.js'
+import { throwLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
 import type { KernelOptions } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'
@@ -74,7 +74,11 @@ export class Receiver {
     batch.begin(this.#endpoints)
     this.#count(batch)
     const { count } = batch
-    throwingLater(() => this.#owner.emitBatch(batch))
+    try {
+      this.#owner.emitBatch(batch)
+    } catch (error) {
+      throwLater(error)
+    }
     if (this.#owner.hasDatagramListener()) this.#emitEach(batch, count)
     if (this.consumers.isWaiting) this.consumers.offer(batch)
     this.#pool.finish(batch)
