@@ -5,8 +5,13 @@
  * globals and allowed. Nothing here knows that an operating system exists.
  */
 export * from './arguments.js'
+export * from './batch-consumers.js'
 export * from './batch-layout.js'
+export * from './clock.js'
+export * from './datagram-list.js'
 export * from './endpoint.js'
 export * from './errors.js'
 export * from './ip-address.js'
+export * from './link.js'
+export * from './random.js'
 export * from './receive-batch.js'

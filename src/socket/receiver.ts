@@ -1,5 +1,6 @@
 import { EndpointTable, type Addon, type NativeSocket } from '../binding/index.js'
 import {
+  BatchConsumers,
   RECEIVE_HEADER,
   RECEIVED_MESSAGE,
   RECEIVED_MESSAGE_WORDS,
@@ -8,7 +9,6 @@ import {
   type Endpoint,
   type ReceiveBatch,
 } from '../core/index.js'
-import { BatchConsumers } from './batch-consumers.js'
 import { throwLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
 import type { KernelOptions } from './kernel-options.js'
@@ -30,7 +30,7 @@ export interface ReceiverOwner {
 export class Receiver {
   /** Does the kernel hand over coalesced datagrams? */
   readonly offload: boolean
-  readonly consumers: BatchConsumers
+  readonly consumers: BatchConsumers<ReceiveBatch>
   readonly #native: NativeSocket
   readonly #kernelOptions: KernelOptions
   readonly #statistics: Counters

@@ -28,6 +28,7 @@ import {
   outOfRange,
   ReceiveBatch,
   type EndpointLike,
+  type Link,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { changeMembership, type GroupOptions } from './groups.js'
@@ -84,7 +85,7 @@ export interface BindOptions {
  * Failures: misuse throws at once (`ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, `ERR_CLOSED`, …); a failed
  * system call throws or rejects with a {@link SocketError}; what the network does is an event and a counter in {@link stats}.
  */
-export class UdpSocket extends EventEmitter<UdpSocketEvents> {
+export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   readonly #addon: Addon
   readonly #options: ResolvedOptions
   readonly #native: NativeSocket
@@ -336,6 +337,26 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> {
     this.#checkOpen()
     checkOptions('options', { [name]: 0 }, KERNEL_NAMES)
     return this.#kernelOptions.get(name)
+  }
+
+  /**
+   * The longest payload that is not fragmented on its way: by the path MTU that the kernel knows for a connected socket's peer, otherwise
+   * by the MTU of Ethernet.
+   *
+   * @param endpoint Its family counts. Default: the peer, or the family of the socket.
+   */
+  unfragmentedBytes(endpoint?: Endpoint): number {
+    this.#checkOpen()
+    const isIpv4 = (endpoint ?? this.#remote)?.isIpv4 ?? this.#family === AF_INET
+    const headerBytes = isIpv4 ? HEADER_BYTES_IPV4 : HEADER_BYTES_IPV6
+    const isPeer = this.#remote !== undefined && (endpoint === undefined || endpoint.equals(this.#remote))
+    const mtuBytes = isPeer ? this.getOption('pathMtuBytes') : ETHERNET_MTU_BYTES
+    return Math.min(mtuBytes - headerBytes, isIpv4 ? MAX_PAYLOAD_BYTES_IPV4 : MAX_PAYLOAD_BYTES_IPV6)
+  }
+
+  /** The longest UDP payload: 65 507 bytes for an IPv4 socket, 65 527 for IPv6. */
+  get maxPayloadBytes(): number {
+    return this.#family === AF_INET ? MAX_PAYLOAD_BYTES_IPV4 : MAX_PAYLOAD_BYTES_IPV6
   }
 
   /** Does this socket receive coalesced, does it send coalesced? */
@@ -735,6 +756,11 @@ const BIND_OPTIONS: ReadonlySet<string> = new Set(['port', 'address'])
 const KERNEL_NAMES: ReadonlySet<string> = new Set(KERNEL_OPTION_NAMES)
 /** 65 535 less 8 for UDP: the length field of UDP (RFC 768), where IPv6 has no other limit. */
 const MAX_PAYLOAD_BYTES_IPV6 = 65_527
+/** 20 (RFC 791) or 40 (RFC 8200) bytes of IP, and 8 of UDP (RFC 768). */
+const HEADER_BYTES_IPV4 = 28
+const HEADER_BYTES_IPV6 = 48
+/** RFC 894. */
+const ETHERNET_MTU_BYTES = 1500
 /** Datagrams of one run; the slab holds fewer of any but the shortest. */
 const MAX_RUN = 65_536
 /** 'sendError' events in one tick; all of them are counted in `stats().sendErrors`. */

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { PATH_MTU_DISCOVERY, UdpSocket, capabilities, type KernelOptionValues, type UdpSocketOptions } from '../../src/index.js'
+import { Endpoint, PATH_MTU_DISCOVERY, UdpSocket, capabilities, type KernelOptionValues, type UdpSocketOptions } from '../../src/index.js'
 import { lacking, toolProblem } from '../support/capabilities.js'
 import { bound, open, thrownBy } from '../support/sockets.js'
 import { run } from '../support/tools.js'
@@ -143,3 +143,20 @@ function ss(socket: UdpSocket): string {
 function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length
 }
+
+describe('the longest payload that stays whole', () => {
+  test('is that of Ethernet for a socket without a peer, by the family of the endpoint', () => {
+    const [ipv4, ipv6] = [open(), open({ type: 'udp6' })]
+    expect([ipv4.unfragmentedBytes(), ipv4.maxPayloadBytes]).toEqual([1472, 65_507])
+    expect([ipv6.unfragmentedBytes(), ipv6.maxPayloadBytes]).toEqual([1452, 65_527])
+    expect(ipv6.unfragmentedBytes(Endpoint.of('::ffff:192.0.2.1', 9))).toBe(1472)
+  })
+
+  test('is that of the path for the peer of a connected socket', async () => {
+    const [socket, peer] = [await bound(), await bound()]
+    await socket.connect(peer.address())
+    expect(socket.unfragmentedBytes()).toBe(65_507)
+    expect(socket.unfragmentedBytes(peer.address())).toBe(65_507)
+    expect(socket.unfragmentedBytes(Endpoint.of('192.0.2.1', 9))).toBe(1472)
+  })
+})

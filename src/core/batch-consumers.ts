@@ -1,13 +1,19 @@
-import type { ReceiveBatch } from '../core/index.js'
+/** A batch as the iteration needs it. */
+export interface IterableBatch {
+  readonly isLent: boolean
+  readonly isRetained: boolean
+  beginStep(): void
+  endStep(): void
+}
 
 /** Takes a batch; undefined: there will be none. */
-type Waiter = (batch: ReceiveBatch | undefined) => void
-type Step = IteratorResult<ReceiveBatch, undefined>
+type Waiter<Batch> = (batch: Batch | undefined) => void
+type Step<Batch> = IteratorResult<Batch, undefined>
 
 /** Who waits for batches by async iteration: the first in line gets the next one. */
-export class BatchConsumers {
+export class BatchConsumers<Batch extends IterableBatch> {
   readonly #onChange: () => void
-  readonly #waiting: Waiter[] = []
+  readonly #waiting: Waiter<Batch>[] = []
   #ended = false
 
   /** @param onChange Called when somebody starts or stops to wait. */
@@ -20,7 +26,7 @@ export class BatchConsumers {
   }
 
   /** Gives a batch to whoever waits, who keeps it until the next step. One that a listener has given back already is over. */
-  offer(batch: ReceiveBatch): void {
+  offer(batch: Batch): void {
     if (!batch.isLent && !batch.isRetained) return
     const waiter = this.#waiting.shift()
     if (waiter === undefined) return
@@ -35,19 +41,19 @@ export class BatchConsumers {
     for (const waiter of this.#waiting.splice(0)) waiter(undefined)
   }
 
-  iterate(): AsyncIterableIterator<ReceiveBatch> {
-    const held: ReceiveBatch[] = []
+  iterate(): AsyncIterableIterator<Batch> {
+    const held: Batch[] = []
     let done = false
-    const mine = new Set<Waiter>()
+    const mine = new Set<Waiter<Batch>>()
     const release = (): void => {
       for (const batch of held.splice(0)) batch.endStep()
     }
-    const iterator: AsyncIterableIterator<ReceiveBatch> = {
+    const iterator: AsyncIterableIterator<Batch> = {
       next: () => {
         release()
         if (done || this.#ended) return Promise.resolve(DONE)
-        return new Promise<Step>((resolve) => {
-          const waiter: Waiter = (batch) => {
+        return new Promise<Step<Batch>>((resolve) => {
+          const waiter: Waiter<Batch> = (batch) => {
             mine.delete(waiter)
             if (batch !== undefined) held.push(batch)
             resolve(batch === undefined ? DONE : { done: false, value: batch })
@@ -73,4 +79,4 @@ export class BatchConsumers {
   }
 }
 
-const DONE: Step = { done: true, value: undefined }
+const DONE: Step<never> = { done: true, value: undefined }

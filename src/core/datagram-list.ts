@@ -1,0 +1,104 @@
+import type { IterableBatch } from './batch-consumers.js'
+import type { Endpoint } from './endpoint.js'
+import { invalidState, outOfRange } from './errors.js'
+import type { DatagramBatch } from './link.js'
+
+/**
+ * A batch of a link that has no slab of the kernel's: each payload is memory of its own, so keeping one costs nothing, but the rules
+ * are those of every batch, and a program that breaks them is seen here as well.
+ */
+export class DatagramList implements DatagramBatch, IterableBatch {
+  #payloads: readonly Buffer[]
+  #endpoints: readonly Endpoint[]
+  #bytes = 0
+  #isLent = true
+  #isRetained = false
+  #steps = 0
+
+  /** `payloads[i]` came from `endpoints[i]`. The list is lent until {@link finish}. */
+  constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[]) {
+    this.#payloads = payloads
+    this.#endpoints = endpoints
+    for (const payload of payloads) this.#bytes += payload.length
+  }
+
+  get count(): number {
+    return this.#payloads.length
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  payload(i: number): Buffer {
+    return this.#at(this.#payloads, i)
+  }
+
+  copy(i: number): Buffer {
+    return Buffer.from(this.payload(i))
+  }
+
+  truncated(i: number): boolean {
+    this.payload(i)
+    return false
+  }
+
+  endpoint(i: number): Endpoint {
+    return this.#at(this.#endpoints, i)
+  }
+
+  retain(): this {
+    if (this.#isRetained || (!this.#isLent && this.#steps === 0)) {
+      throw invalidState('only the batch of a running handler or step can be retained, and once')
+    }
+    this.#isRetained = true
+    return this
+  }
+
+  release(): void {
+    if (!this.#isRetained) return
+    this.#isRetained = false
+    this.#isLent = false
+    this.#endIfFree()
+  }
+
+  /** Is the handler that the batch was lent to still running? @internal */
+  get isLent(): boolean {
+    return this.#isLent
+  }
+
+  /** Does somebody keep it beyond the handler? */
+  get isRetained(): boolean {
+    return this.#isRetained || this.#steps > 0
+  }
+
+  /** @internal */
+  beginStep(): void {
+    this.#steps++
+  }
+
+  /** @internal */
+  endStep(): void {
+    this.#steps--
+    this.#endIfFree()
+  }
+
+  /** Its handlers have returned. */
+  finish(): void {
+    this.#isLent = false
+    this.#endIfFree()
+  }
+
+  #endIfFree(): void {
+    if (this.#isLent || this.isRetained) return
+    this.#payloads = []
+    this.#endpoints = []
+    this.#bytes = 0
+  }
+
+  #at<T>(items: readonly T[], i: number): T {
+    const item = Number.isInteger(i) ? items[i] : undefined
+    if (item === undefined) throw outOfRange('i', `>= 0 && < ${this.count} (the batch's count)`, i)
+    return item
+  }
+}
