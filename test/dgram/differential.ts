@@ -268,6 +268,10 @@ export class Bench {
     else if (known !== name) this.portReused = true
   }
 
+  portName(port: number): string {
+    return this.#ports.get(port) ?? String(port)
+  }
+
   /** Names a port that no socket of the program has, or had when it was asked. */
   nameStranger(port: number): void {
     if (!this.#ports.has(port)) this.#ports.set(port, '<a port>')
@@ -336,6 +340,18 @@ export class Peer {
       const shown = text.length > 40 ? `${text.slice(0, 20)}… (${text.length})` : text
       this.bench.log(`peer hears ${JSON.stringify(shown)} from`, from.address, from.port)
     }
+  }
+
+  /** Writes down everything that was heard by now, sender by sender: the order between senders is left open. */
+  async heardBySender(): Promise<void> {
+    await this.bench.settle()
+    const bySender = new Map<string, string[]>()
+    for (const { text, from } of this.#heard.splice(0)) {
+      this.bench.nameStranger(from.port)
+      const sender = `${from.address} ${this.bench.portName(from.port)}`
+      bySender.set(sender, [...(bySender.get(sender) ?? []), text.slice(0, 40)])
+    }
+    for (const [sender, texts] of [...bySender].sort()) this.bench.log(`peer hears from ${sender}`, texts)
   }
 
   /** Writes down everything that was heard by now. */

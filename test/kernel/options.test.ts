@@ -1,6 +1,13 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { Endpoint, PATH_MTU_DISCOVERY, UdpSocket, capabilities, type KernelOptionValues, type UdpSocketOptions } from '../../src/index.js'
+import {
+  Endpoint,
+  PATH_MTU_DISCOVERY,
+  UdpSocket,
+  capabilities,
+  type KernelOptionValues,
+  type UdpSocketOptions,
+} from '../../src/index.js'
 import { lacking, toolProblem } from '../support/capabilities.js'
 import { bound, open, thrownBy } from '../support/sockets.js'
 import { run } from '../support/tools.js'

@@ -230,4 +230,31 @@ export const contextCases: Case[] = [
       await b.settle()
     },
   },
+  ...['bind', 'send', 'connect', 'close', 'addMembership'].map((member): Case => ({
+    name: `a subscriber of the diagnostics channel calls ${member} at once`,
+    program: async (b) => {
+      const peer = await b.peer()
+      const heard = (message: unknown) => {
+        const { socket } = message as { socket: Socket }
+        b.watch(b.own(socket))
+        if (member === 'bind') socket.bind(0, HOST, b.callback('bind'))
+        if (member === 'send') socket.send('from the subscriber', peer.port, HOST, b.callback('send'))
+        if (member === 'connect') socket.connect(peer.port, HOST, b.callback('connect'))
+        if (member === 'close') socket.close(b.callback('close'))
+        if (member === 'addMembership') b.call('addMembership', () => socket.addMembership('239.77.6.1', HOST))
+      }
+      diagnostics.subscribe('udp.socket', heard)
+      let socket: ReturnType<typeof b.dgram.createSocket>
+      try {
+        socket = b.dgram.createSocket('udp4')
+      } finally {
+        diagnostics.unsubscribe('udp.socket', heard)
+      }
+      await b.settle()
+      b.port(socket as Socket)
+      b.call('address', () => socket.address())
+      b.call('send', () => socket.send('from the program', peer.port, HOST, b.callback('send')))
+      await peer.heard()
+    },
+  })),
 ]
