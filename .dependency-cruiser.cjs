@@ -3,11 +3,11 @@ const rooms = {
   core: { rooms: [], node: [], packages: [] },
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   system: { rooms: ['core'], node: ['crypto', 'perf_hooks', 'timers'], packages: [] },
-  socket: { rooms: ['core', 'binding'], node: ['events', 'fs', 'net', 'os'], packages: [] },
+  socket: { rooms: ['core', 'binding'], node: ['async_hooks', 'events', 'fs', 'net', 'os'], packages: [] },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
-    node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
+    node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
     packages: [],
   },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },

@@ -47,6 +47,8 @@ uint32_t uint_argument(const Napi::CallbackInfo& info, size_t i) {
 // The most batches for which a socket that spun in vain does not spin again.
 constexpr uint32_t kMaxSpinPenalty = 256;
 
+constexpr const char* kOnEvent = "onEvent";
+
 }  // namespace
 
 Napi::Function Socket::define(Napi::Env env) {
@@ -78,8 +80,8 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
     open_error_ = -errno;
     return;
   }
-  on_event_ = Napi::Weak(info[3].As<Napi::Function>());
-  async_context_ = std::make_unique<Napi::AsyncContext>(info.Env(), "GEYSIRSOCKET", info.This().As<Napi::Object>());
+  // A property instead of a reference of ours: it lives and dies with the object, and costs less.
+  info.This().As<Napi::Object>().Set(kOnEvent, info[3]);
 }
 
 Napi::Value Socket::bind(const Napi::CallbackInfo& info) {
@@ -187,7 +189,6 @@ int Socket::start_polling(int interest) {
   if (error != 0) return error;
   if (interest_ == 0) {
     Ref();
-    on_event_.Ref();
   }
   interest_ = interest;
   return 0;
@@ -198,7 +199,6 @@ void Socket::stop_polling() {
   poller_->instance->forget_turn_of(this);
   uv_poll_stop(&poller_->handle);
   interest_ = 0;
-  on_event_.Unref();
   Unref();
 }
 
@@ -278,12 +278,12 @@ void Socket::dispatch(Event event, int value) {
   napi_value arguments[2];
   napi_value function = nullptr;
   if (napi_create_uint32(env, static_cast<uint32_t>(event), &arguments[0]) != napi_ok ||
-      napi_create_int32(env, value, &arguments[1]) != napi_ok) {
+      napi_create_int32(env, value, &arguments[1]) != napi_ok ||
+      napi_get_named_property(env, Value(), kOnEvent, &function) != napi_ok) {
     return;
   }
-  function = on_event_.Value();
-  if (function == nullptr) return;
-  const napi_status status = napi_make_callback(env, *async_context_, Value(), function, 2, arguments, nullptr);
+  // Without an async context: whoever owns the socket has one, made when and where the program asked for it.
+  const napi_status status = napi_make_callback(env, nullptr, Value(), function, 2, arguments, nullptr);
   if (status != napi_pending_exception) return;  // napi_cannot_run_js: the environment is going down
   napi_value error = nullptr;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);

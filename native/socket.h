@@ -5,8 +5,6 @@
 // and throws.
 #pragma once
 
-#include <memory>
-
 #include <napi.h>
 
 #include "instance.h"
@@ -17,7 +15,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  // new Socket(domain, type, protocol, onEvent). A failed socket(2) leaves `fd` negative: the negated errno.
+  // new Socket(domain, type, protocol, onEvent). The handler becomes the property onEvent. A failed socket(2) leaves `fd` negative: the negated errno.
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override { release(); }
 
@@ -87,10 +85,6 @@ class Socket : public Napi::ObjectWrap<Socket> {
   uint32_t spins_to_skip_ = 0;
   uint32_t spin_penalty_ = 1;
   Poller* poller_ = nullptr;
-  std::unique_ptr<Napi::AsyncContext> async_context_;
-  // Weak while the socket is idle and strong while it polls, like the wrapper object itself: an idle socket that
-  // nobody holds is collected and closed, a listening one stays.
-  Napi::FunctionReference on_event_;
 };
 
 }  // namespace geysir

@@ -30,10 +30,10 @@ export interface NativeSocket {
 }
 
 /**
- * Called with one of {@link EVENT} and its value: the number of messages that the tables describe, nothing, or an errno
+ * Called on its socket with one of {@link EVENT} and its value: the number of messages that the tables describe, nothing, or an errno
  * (0 when the kernel only said "look at the error queue").
  */
-export type NativeEventHandler = (event: number, value: number) => void
+export type NativeEventHandler = (this: NativeSocket, event: number, value: number) => void
 
 export interface NativeInterfaceEntry {
   name: string

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import {
   AF_INET,
@@ -33,10 +34,10 @@ import {
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { changeMembership, type GroupOptions } from './groups.js'
 import * as k from './kernel-constants.js'
-import { KernelOptions, type SocketFamilies } from './kernel-options.js'
+import { KernelOptions, trySetInteger, type SocketFamilies } from './kernel-options.js'
 import { KERNEL_OPTION_NAMES, type KernelOptionName, type KernelOptionValues } from './option-table.js'
 import { PeerError, isIcmpError } from './peer-error.js'
-import { Receiver } from './receiver.js'
+import { Receiver, prepareReceiving } from './receiver.js'
 import { SendControl, type SendOptions } from './send-control.js'
 import { MAX_PAYLOAD_BYTES_IPV4 } from './send-batch.js'
 import { SendQueue } from './send-queue.js'
@@ -95,9 +96,10 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   readonly #statistics: Counters = emptyCounters()
   readonly #queue: SendQueue
   readonly #receiver: Receiver
+  readonly #receiveOffload: boolean
   readonly #control = new SendControl()
-  // The addon holds this only while the socket polls, so the socket does.
-  readonly #onEvent = (event: number, value: number): void => this.#handleEvent(event, value)
+  /** Events come in the async context in which the program made the socket. */
+  readonly #resource = new AsyncResource('GEYSIRSOCKET')
   #remote: Endpoint | undefined
   #bound: Endpoint | undefined
   #closed = false
@@ -121,12 +123,15 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     this.#options = resolved
     this.#family = resolved.type === 'udp4' ? AF_INET : AF_INET6
     this.#families = { ipv4: !resolved.ipv6Only, ipv6: resolved.type === 'udp6' }
-    this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, this.#onEvent)
+    this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, (event, value) => {
+      this.#resource.runInAsyncScope(this.#handleEvent, this, event, value)
+    })
     if (this.#native.fd() < 0) throw new SocketError('socket', this.#native.fd())
     this.#kernelOptions = new KernelOptions(addon, this.#native, this.#families, (message) => this.#warn(message))
     try {
       this.#setUp(options)
       this.#queue = this.#makeQueue()
+      this.#receiveOffload = prepareReceiving(addon, this.#native, resolved)
       this.#receiver = this.#makeReceiver()
     } catch (error) {
       this.#native.close()
@@ -361,7 +366,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Does this socket receive coalesced, does it send coalesced? */
   get offload(): { readonly receive: boolean; readonly send: boolean } {
-    return { receive: this.#receiver.offload, send: this.#queue.offload }
+    return { receive: this.#receiveOffload, send: this.#queue.offload }
   }
 
   /** What was counted since the socket was opened; a copy. Also of a closed socket. */
@@ -470,7 +475,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   #makeQueue(): SendQueue {
     const { sendOffload, sendOffloadRequired, sendQueueBytes, sendQueueDatagrams } = this.#options
     // Segment size 0 changes nothing; a kernel without UDP_SEGMENT refuses the option itself.
-    const offload = sendOffload && this.#kernelOptions.trySetInteger(k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
+    const offload = sendOffload && trySetInteger(this.#native, k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
     if (sendOffloadRequired && !offload) throw featureUnavailable('Option sendOffload', 'this kernel has no UDP_SEGMENT')
     const options = { maxBytes: sendQueueBytes, maxDatagrams: sendQueueDatagrams, offload, family: this.#family }
     return new SendQueue(this.#addon, this.#native, options, this.#statistics, {
@@ -495,9 +500,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
       emitDatagram: (payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number) =>
         void this.emit('datagram', payload, endpoint, batch, i),
     }
-    return new Receiver(this.#addon, this.#native, this.#options, this.#kernelOptions, this.#statistics, owner, () =>
-      this.#watch(),
-    )
+    return new Receiver(this.#addon, this.#native, this.#statistics, owner, () => this.#watch())
   }
 
   #handleEvent(event: number, value: number): void {
@@ -570,7 +573,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   /** Watches the descriptor for what somebody waits for. */
   #watch(): void {
     if (this.#closed) return
-    const listening = this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiver.consumers.isWaiting
+    const listening = this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiver.hasWaitingConsumer
     const errors = this.listenerCount('peerError') > 0 && (this.#receiveErrors || this.#remote !== undefined)
     const interest =
       (listening && !this.#paused ? INTEREST.readable : 0) |

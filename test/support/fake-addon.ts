@@ -395,7 +395,7 @@ export class FakeSocket implements NativeSocket {
   /** The addon makes what an event handler throws an uncaught exception; here it is kept for the test to look at. */
   #dispatch(event: number, value: number): void {
     try {
-      this.#onEvent(event, value)
+      this.#onEvent.call(this, event, value)
     } catch (error) {
       this.#addon.uncaught.push(error)
     }
