@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,7 @@ Napi::Function Socket::define(Napi::Env env) {
                          InstanceMethod<&Socket::set_turn>("setTurn"),
                          InstanceMethod<&Socket::receive>("receive"),
                          InstanceMethod<&Socket::send>("send"),
+                         InstanceMethod<&Socket::duplicate>("duplicate"),
                          InstanceMethod<&Socket::set_ref>("setRef"),
                          InstanceMethod<&Socket::close>("close"),
                          InstanceMethod<&Socket::fd>("fd"),
@@ -287,6 +289,10 @@ void Socket::dispatch(Event event, int value) {
   if (status != napi_pending_exception) return;  // napi_cannot_run_js: the environment is going down
   napi_value error = nullptr;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
+Napi::Value Socket::duplicate(const Napi::CallbackInfo& info) {
+  return result(info.Env(), ::fcntl(fd_, F_DUPFD_CLOEXEC, 0));
 }
 
 Napi::Value Socket::set_ref(const Napi::CallbackInfo& info) {

@@ -15,7 +15,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  // new Socket(domain, type, protocol, onEvent). The handler becomes the property onEvent. A failed socket(2) leaves `fd` negative: the negated errno.
+  // new Socket(domain, type, protocol, onEvent). The handler becomes the property onEvent. A failed socket(2) leaves
+  // `fd` negative: the negated errno.
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override { release(); }
 
@@ -49,6 +50,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value receive(const Napi::CallbackInfo& info);
   // send(slab: Uint8Array, messages: Uint32Array, first, count): number of messages taken
   Napi::Value send(const Napi::CallbackInfo& info);
+  // duplicate(): number, a descriptor of its own for the same socket, which the caller closes
+  Napi::Value duplicate(const Napi::CallbackInfo& info);
   // setRef(ref: boolean): void
   Napi::Value set_ref(const Napi::CallbackInfo& info);
   // close(): void

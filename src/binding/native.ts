@@ -25,6 +25,8 @@ export interface NativeSocket {
   receive(flags: number): number
   /** Sends messages `first` to `first + count - 1` of the table and returns how many the kernel took. */
   send(slab: Uint8Array, messages: Uint32Array, first: number, count: number): number
+  /** A descriptor of its own for the same socket; the caller closes it. */
+  duplicate(): number
   setRef(ref: boolean): void
   close(): void
 }

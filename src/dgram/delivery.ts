@@ -6,12 +6,25 @@ import { copyMessage } from './message-memory.js'
 import { runTicks } from './node-internals.js'
 import { zonedText } from './zone.js'
 
+/** The `rinfo` of a message; lib/dgram.js fills in the size. */
+export interface Origin {
+  address: string
+  family: string
+  port: number
+  size: number
+}
+
+interface Waiting {
+  message: Buffer
+  from: Origin
+}
+
 /** Who takes messages. */
 export interface Recipient {
   readonly closed: boolean
   readonly isReceiving: boolean
   /** Hands a message to lib/dgram.js. */
-  message(payload: Buffer, from: { address: string; family: string; port: number; size: number }): void
+  message(payload: Buffer, from: Origin): void
   /** A batch begins or ends to be delivered, or its delivery was interrupted or resumed. */
   onDelivering(): void
   /** Calls `call` in the async context in which the program made the socket. */
@@ -24,6 +37,7 @@ export class Delivery implements ReceiverOwner {
   readonly #recipient: Recipient
   readonly #receiver: Receiver
   #isDelivering = false
+  #waiting: Waiting[] | undefined
   /** A batch whose delivery an exception interrupted. */
   #interrupted: { batch: ReceiveBatch; next: number } | undefined
 
@@ -51,6 +65,19 @@ export class Delivery implements ReceiverOwner {
     return this.#receiver.replaceLostMemory()
   }
 
+  /**
+   * Takes what waits in the kernel and delivers it in a turn of the loop of its own: of a socket that others are about to read from, who
+   * could not tell a coalesced message from a datagram. Not while a batch is delivered: it is in the same memory.
+   */
+  takeWaiting(native: NativeSocket): void {
+    if (this.#isDelivering) return
+    const waiting: Waiting[] = []
+    this.#waiting = waiting
+    while (native.receive(0) > 0) this.#receiver.handleBatch()
+    this.#waiting = undefined
+    if (waiting.length > 0) setImmediate(() => this.#recipient.inContext(() => this.#deliverWaiting(waiting)))
+  }
+
   // What the receiver asks and tells.
 
   get closed(): boolean {
@@ -58,6 +85,10 @@ export class Delivery implements ReceiverOwner {
   }
 
   emitBatch(batch: ReceiveBatch): void {
+    if (this.#waiting !== undefined) {
+      for (let i = 0; i < batch.count; i++) this.#waiting.push(this.#messageOf(batch, i))
+      return
+    }
     this.#recipient.inContext(() => this.#deliver(batch, 0))
   }
 
@@ -76,11 +107,9 @@ export class Delivery implements ReceiverOwner {
     this.#isDelivering = true
     try {
       while (next < batch.count && !recipient.closed && recipient.isReceiving) {
-        const endpoint = batch.endpoint(next)
-        const message = copyMessage(batch.payload(next))
-        const address = endpoint.scopeId === 0 ? endpoint.address : zonedText(this.#addon, endpoint)
+        const { message, from } = this.#messageOf(batch, next)
         next++
-        recipient.message(message, { address, family: endpoint.family, port: endpoint.port, size: 0 })
+        recipient.message(message, from)
         runTicks()
       }
       next = batch.count
@@ -90,6 +119,20 @@ export class Delivery implements ReceiverOwner {
       if (next < batch.count && !recipient.closed) this.#interrupt(batch, next)
       recipient.onDelivering()
     }
+  }
+
+  #messageOf(batch: ReceiveBatch, i: number): Waiting {
+    const endpoint = batch.endpoint(i)
+    const address = endpoint.scopeId === 0 ? endpoint.address : zonedText(this.#addon, endpoint)
+    return { message: copyMessage(batch.payload(i)), from: { address, family: endpoint.family, port: endpoint.port, size: 0 } }
+  }
+
+  /** One message a turn of the loop, so that an exception of its listener costs no other. */
+  #deliverWaiting(waiting: Waiting[]): void {
+    const next = waiting.shift()
+    if (next === undefined || this.#recipient.closed || !this.#recipient.isReceiving) return
+    setImmediate(() => this.#recipient.inContext(() => this.#deliverWaiting(waiting)))
+    this.#recipient.message(next.message, next.from)
   }
 
   #interrupt(batch: ReceiveBatch, next: number): void {

@@ -270,6 +270,17 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     return this.asyncId()
   }
 
+  /**
+   * A descriptor of its own for this socket, for somebody who knows nothing of coalesced messages: from here on the kernel hands over
+   * datagrams. Or a negated errno.
+   */
+  duplicateDescriptor(): number {
+    if (this.#native === undefined) return -ERRNO.EBADF
+    this.#set(k.IPPROTO_UDP, k.UDP_GRO, 0)
+    this.#deliveryNow().takeWaiting(this.#native)
+    return this.#native.duplicate()
+  }
+
   /** Gives Node's handle back, and up. */
   takeNodeHandle(): UdpHandle {
     const node = this.#node!
@@ -377,12 +388,16 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
       this.#watch()
       return
     }
-    this.#counters ??= emptyCounters()
-    this.#delivery ??= new Delivery(this.#addon, this.#native!, this.#counters, this)
-    if (event === EVENT.batch) this.#delivery.handleBatch()
-    else if (!this.#delivery.replaceLostMemory() && value !== 0) {
+    const delivery = this.#deliveryNow()
+    if (event === EVENT.batch) delivery.handleBatch()
+    else if (!delivery.replaceLostMemory() && value !== 0) {
       this.inContext(() => this.onmessage?.(-value, this, undefined, undefined))
     }
+  }
+
+  #deliveryNow(): Delivery {
+    this.#counters ??= emptyCounters()
+    return (this.#delivery ??= new Delivery(this.#addon, this.#native!, this.#counters, this))
   }
 
   #name(ofPeer: boolean, out: object): number {

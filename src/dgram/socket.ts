@@ -3,6 +3,7 @@ import dgram from 'node:dgram'
 import dns from 'node:dns'
 import { AF_INET, AF_INET6, addonProblem, loadAddon, type Addon } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
+import { passSocketsToChildren } from './child-handles.js'
 import { BatchingHandle, MAX_PARTS, type Lookup } from './handle.js'
 import {
   BIND_STATE_BOUND,
@@ -98,7 +99,7 @@ function install(socket: DropInSocket, addon: Addon, options: unknown): void {
   const node = state.handle
   // Closed by an aborted signal, or used already, by a subscriber of the diagnostics channel.
   if (node === null || node.fd >= 0) return
-  const lookup = (options as { lookup?: Lookup } | null)?.lookup ?? (dns.lookup)
+  const lookup = (options as { lookup?: Lookup } | null)?.lookup ?? dns.lookup
   const handle = new BatchingHandle(addon, socket.type === 'udp6' ? AF_INET6 : AF_INET, node, lookup)
   ;(handle as unknown as Record<symbol, unknown>)[internals!.owner] = socket
   state.handle = handle
@@ -269,5 +270,6 @@ function usableAddon(): Addon | undefined {
 }
 
 const addon = usableAddon()
+if (addon !== undefined && internals !== undefined) passSocketsToChildren((value) => value instanceof SocketFunction)
 /** For sends without a callback: Node drops their errors. */
 const NOBODY_ASKS = new PendingSend()

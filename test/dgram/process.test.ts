@@ -22,7 +22,6 @@ interface Outcome {
 
 /** What docs/dgram.md lists as differences that remain; a test that fails here is one that was closed. */
 const DIFFERENCES = new Set([
-  'a socket is passed to a child process',
   'what tools see of a socket',
   'which async resources there are',
 ])

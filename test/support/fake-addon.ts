@@ -376,6 +376,10 @@ export class FakeSocket implements NativeSocket {
     return result
   }
 
+  duplicate(): number {
+    throw new Error('a fake descriptor has no duplicate')
+  }
+
   setRef(ref: boolean): void {
     this.isRef = ref
   }
