@@ -23,12 +23,10 @@ interface Waiting {
 export interface Recipient {
   readonly closed: boolean
   readonly isReceiving: boolean
-  /** Hands a message to lib/dgram.js. */
+  /** Hands a message to lib/dgram.js, in the async context in which the program made the socket. */
   message(payload: Buffer, from: Origin): void
   /** A batch begins or ends to be delivered, or its delivery was interrupted or resumed. */
   onDelivering(): void
-  /** Calls `call` in the async context in which the program made the socket. */
-  inContext(call: () => void): void
 }
 
 /** The receiving half of a socket of the drop-in. Made by the first batch: an idle socket needs none. */
@@ -75,7 +73,7 @@ export class Delivery implements ReceiverOwner {
     this.#waiting = waiting
     while (native.receive(0) > 0) this.#receiver.handleBatch()
     this.#waiting = undefined
-    if (waiting.length > 0) setImmediate(() => this.#recipient.inContext(() => this.#deliverWaiting(waiting)))
+    if (waiting.length > 0) setImmediate(() => this.#deliverWaiting(waiting))
   }
 
   // What the receiver asks and tells.
@@ -89,7 +87,7 @@ export class Delivery implements ReceiverOwner {
       for (let i = 0; i < batch.count; i++) this.#waiting.push(this.#messageOf(batch, i))
       return
     }
-    this.#recipient.inContext(() => this.#deliver(batch, 0))
+    this.#deliver(batch, 0)
   }
 
   hasDatagramListener(): boolean {
@@ -131,7 +129,7 @@ export class Delivery implements ReceiverOwner {
   #deliverWaiting(waiting: Waiting[]): void {
     const next = waiting.shift()
     if (next === undefined || this.#recipient.closed || !this.#recipient.isReceiving) return
-    setImmediate(() => this.#recipient.inContext(() => this.#deliverWaiting(waiting)))
+    setImmediate(() => this.#deliverWaiting(waiting))
     this.#recipient.message(next.message, next.from)
   }
 
@@ -145,7 +143,7 @@ export class Delivery implements ReceiverOwner {
     const { batch, next } = this.#interrupted!
     this.#interrupted = undefined
     try {
-      this.#recipient.inContext(() => this.#deliver(batch, next))
+      this.#deliver(batch, next)
     } finally {
       if (!this.isInterrupted) batch.release()
     }

@@ -345,11 +345,11 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
   }
 
   message(payload: Buffer, from: object): void {
-    this.onmessage?.(payload.length, this, payload, from)
+    this.runInAsyncScope(this.#call, this, payload.length, payload, from)
   }
 
-  inContext(call: () => void): void {
-    this.runInAsyncScope(call)
+  #call(result: number, payload: Buffer | undefined, from: object | undefined): void {
+    this.onmessage?.(result, this, payload, from)
   }
 
   onDelivering(): void {
@@ -391,7 +391,7 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     const delivery = this.#deliveryNow()
     if (event === EVENT.batch) delivery.handleBatch()
     else if (!delivery.replaceLostMemory() && value !== 0) {
-      this.inContext(() => this.onmessage?.(-value, this, undefined, undefined))
+      this.runInAsyncScope(this.#call, this, -value, undefined, undefined)
     }
   }
 
