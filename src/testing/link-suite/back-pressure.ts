@@ -1,6 +1,5 @@
 import { assertSame, assertTrue } from './assert.js'
-import type { LinkCase } from './options.js'
-import { assertAddsUp, pattern, type Workbench } from './workbench.js'
+import { assertAddsUp, pattern, type Workbench, type LinkCase } from './workbench.js'
 
 export const backPressureCases: LinkCase[] = [
   {

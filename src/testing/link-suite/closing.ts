@@ -1,6 +1,5 @@
 import { assertSame, assertThrows, assertTrue } from './assert.js'
-import type { LinkCase } from './options.js'
-import { assertAddsUp, pattern } from './workbench.js'
+import { assertAddsUp, pattern, type LinkCase } from './workbench.js'
 
 export const closingCases: LinkCase[] = [
   {

@@ -1,9 +1,9 @@
 import { backPressureCases, breakingCases, failingCases } from './back-pressure.js'
 import { closingCases } from './closing.js'
-import type { LinkCase, LinkPair, LinkSuiteOptions, TestFramework } from './options.js'
+import type { LinkPair, LinkSuiteOptions, TestFramework } from './options.js'
 import { iteratingCases, receivingCases } from './receiving.js'
 import { misuseCases, reservingCases, sendingCases } from './sending.js'
-import { Workbench } from './workbench.js'
+import { Workbench, type LinkCase } from './workbench.js'
 
 export { LinkSuiteError } from './assert.js'
 export type { LinkPair, LinkSuiteOptions, LinkTraits, TestFramework } from './options.js'

@@ -1,5 +1,4 @@
 import type { Endpoint, Link } from '../../core/index.js'
-import type { Workbench } from './workbench.js'
 
 /** Two links that reach each other, fresh for a case. */
 export interface LinkPair {
@@ -51,12 +50,4 @@ export interface LinkSuiteOptions<Pair extends LinkPair = LinkPair> {
 export interface TestFramework {
   readonly describe: (name: string, define: () => void) => unknown
   readonly test: (name: string, run: () => Promise<void>) => unknown
-}
-
-/** A behaviour that a link must have. */
-export interface LinkCase {
-  readonly name: string
-  /** What the kind of link must be able to do for it. */
-  readonly needs?: 'hold' | 'fail' | 'breakDown' | 'many peers' | 'one peer' | 'empty'
-  readonly run: (bench: Workbench) => Promise<void>
 }

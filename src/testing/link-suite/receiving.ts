@@ -1,8 +1,7 @@
 import type { DatagramBatch } from '../../core/index.js'
 import { assertPayloads, assertSame, assertThrows, assertTrue } from './assert.js'
-import type { LinkCase } from './options.js'
 import { uncaughtDuring } from './uncaught.js'
-import { pattern } from './workbench.js'
+import { pattern, type LinkCase } from './workbench.js'
 
 export const receivingCases: LinkCase[] = [
   {

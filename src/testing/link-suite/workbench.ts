@@ -10,6 +10,14 @@ import {
 import { LinkSuiteError, assertPayloads, assertSame } from './assert.js'
 import type { LinkPair, LinkSuiteOptions, LinkTraits } from './options.js'
 
+/** A behaviour that a link must have. */
+export interface LinkCase {
+  readonly name: string
+  /** What the kind of link must be able to do for it. */
+  readonly needs?: 'hold' | 'fail' | 'breakDown' | 'many peers' | 'one peer' | 'empty'
+  readonly run: (bench: Workbench) => Promise<void>
+}
+
 /** What came to a link, copied. */
 export interface Recorded {
   readonly payloads: Buffer[]

@@ -22,12 +22,12 @@ const hold = ({ hostOfA }: SimulatedPair): (() => void) => {
 }
 
 /** A payload that the path was found to be too narrow for. */
-const fail = async ({ a, hostOfA, network, turn }: SimulatedPair): Promise<void> => {
+const fail = async ({ a, hostOfA, network }: SimulatedPair): Promise<void> => {
   const other = network.addHost()
   network.setPath(hostOfA, other, { mtuBytes: 600, tooBig: 'error' })
   const narrow = other.openLink().address()
   a.send(Buffer.alloc(1000), narrow)
-  for (let i = 0; i < 5; i++) await turn()
+  await network.clock.advanceAsync(5)
   a.send(Buffer.alloc(1000), narrow)
   a.send(Buffer.alloc(1000), narrow)
 }
