@@ -10,6 +10,7 @@ const rooms = {
     node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 
