@@ -10,6 +10,8 @@ const rooms = {
     node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  fec: { rooms: ['core', 'binding'], node: [], packages: [] },
+  strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 
