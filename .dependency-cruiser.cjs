@@ -11,6 +11,8 @@ const rooms = {
     packages: [],
   },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
+  fec: { rooms: ['core', 'binding'], node: [], packages: [] },
+  strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 

@@ -1,10 +1,11 @@
-// The door: one class, two functions, and the layout table that the TypeScript side checks itself against.
+// The door: one class, three functions, and the layout table that the TypeScript side checks itself against.
 #include <napi.h>
 
 #include "instance.h"
 #include "interfaces.h"
 #include "layout.h"
 #include "socket.h"
+#include "xor.h"
 
 namespace geysir {
 
@@ -41,6 +42,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Socket", Socket::define(env));
   exports.Set("setReceiveTables", Napi::Function::New<set_receive_tables>(env, "setReceiveTables"));
   exports.Set("interfaces", Napi::Function::New<interfaces>(env, "interfaces"));
+  exports.Set("xorBlocks", Napi::Function::New<xor_blocks>(env, "xorBlocks"));
   exports.Set("layout", layout(env));
   return exports;
 }

@@ -62,12 +62,22 @@ export interface NativeLayout {
   groupSourceRequestBytes: number
 }
 
+/**
+ * For each of the first `count` pairs (i, j): block i of `into` becomes itself XOR block j of `from`, blocks of `blockBytes` bytes one
+ * behind the other. The last block of either may be short: what is missing of `from` counts as zero, what is missing of `into` is left
+ * out. Pairs with one i, one after the other, are done together.
+ *
+ * @throws RangeError, before anything is written, when a block begins outside its memory.
+ */
+export type XorBlocks = (into: Uint8Array, from: Uint8Array, blockBytes: number, pairs: Uint32Array, count: number) => void
+
 export interface Addon {
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
   /** Where every socket of this thread receives that has no memory of its own. The addon looks the memory up at each use and survives its detaching. */
   setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /** getifaddrs(3), or a negated errno. */
   interfaces(): NativeInterfaceEntry[] | number
+  readonly xorBlocks: XorBlocks
   readonly layout: NativeLayout
 }
 

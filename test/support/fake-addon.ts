@@ -15,6 +15,7 @@ import {
   type NativeInterfaceEntry,
   type NativeLayout,
   type NativeSocket,
+  type XorBlocks,
 } from '../../src/binding/index.js'
 import {
   ADDRESS_WORDS,
@@ -30,6 +31,7 @@ import {
   RECEIVE_HEADER,
   RECEIVE_HEADER_WORDS,
 } from '../../src/core/index.js'
+import { xorBlocksPortable } from '../../src/fec/index.js'
 import * as k from '../../src/socket/kernel-constants.js'
 
 /**
@@ -71,6 +73,8 @@ export class FakeAddon implements Addon {
   interfaces(): NativeInterfaceEntry[] | number {
     return this.interfaceEntries
   }
+
+  readonly xorBlocks: XorBlocks = xorBlocksPortable
 
   /** The socket that was made last. */
   get socket(): FakeSocket {
