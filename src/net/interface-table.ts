@@ -1,3 +1,4 @@
+import { isSameAddress } from './interface-address.js'
 import { IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_UP } from './netlink-constants.js'
 import { LocalAddresses } from './local-addresses.js'
 import type { DefaultRoute, InterfaceAddress, NetworkInterface } from './network-interface.js'
@@ -249,12 +250,6 @@ function isSameDetails(a: LinkDetails, b: LinkDetails): boolean {
       a.operationalState === b.operationalState &&
       a.master === b.master)
   )
-}
-
-/** Lifetimes are not part of an address here: a router renews them all the time. */
-function isSameAddress(a: InterfaceAddress, b: InterfaceAddress): boolean {
-  const names = Object.keys(a) as (keyof InterfaceAddress)[]
-  return names.every((name) => a[name] === b[name])
 }
 
 function isSameRoutes(a: readonly DefaultRoute[], b: readonly DefaultRoute[]): boolean {
