@@ -358,7 +358,7 @@ describe('where netlink is refused', () => {
 describe('iteration', () => {
   test('gives burst after burst, and ends with the monitor', async () => {
     const { kernel, monitor } = open({ settleMs: 0 })
-    const iterator = monitor[Symbol.asyncIterator]()
+    const iterator = monitor[Symbol.asyncIterator]() as ChangeQueue
     const first = iterator.next()
     for (const mtuBytes of [1400, 1300]) {
       kernel.setLink({ index: 2, name: 'eth0', mtuBytes })
@@ -372,7 +372,7 @@ describe('iteration', () => {
 
   test('whoever is slow gets one difference instead of many, and misses nothing of how things are', async () => {
     const { kernel, monitor } = open({ settleMs: 0 })
-    const iterator = monitor[Symbol.asyncIterator]()
+    const iterator = monitor[Symbol.asyncIterator]() as ChangeQueue
     const left = monitor[Symbol.asyncIterator]() as ChangeQueue
     await left.return()
     for (let i = 0; i <= MAX_WAITING_BURSTS; i++) {
