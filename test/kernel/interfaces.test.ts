@@ -17,18 +17,15 @@ test('a snapshot inside the handler of a batch leaves its views alone', async ()
   const { port } = await receiver.bind({ address: '127.0.0.1' })
   const sender = new UdpSocket()
   const payload = Buffer.alloc(60_000, 'geysir')
-  const seen = new Promise<{ names: string[]; equal: boolean; count: number }>((resolve, reject) => {
-    receiver.on('batch', (batch) => {
-      try {
-        const names = interfaces().map(({ name }) => name)
-        resolve({ names, equal: batch.payload(0).equals(payload), count: batch.count })
-      } catch (error) {
-        reject(error as Error)
-      }
-    })
+  const seen: { names: string[]; equal: boolean; count: number }[] = []
+  receiver.on('batch', (batch) => {
+    const names = interfaces().map(({ name }) => name)
+    seen.push({ names, equal: batch.payload(0).equals(payload), count: batch.count })
   })
+  const arrived = once(receiver, 'batch')
   sender.send(payload, { address: '127.0.0.1', port })
-  const result = await seen
+  await arrived
+  const result = seen[0]!
   for (const socket of [sender, receiver]) socket.close()
   expect(result).toMatchObject({ equal: true, count: 1 })
   expect(result.names).toContain('lo')
