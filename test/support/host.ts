@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint, UdpSocket } from '../../src/index.js'
+import type { Endpoint, InterfaceMonitor, UdpSocket } from '../../src/index.js'
 import type * as received from './received.mjs'
 import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
@@ -24,6 +24,9 @@ export interface Kept {
   second: UdpSocket
   peer: Endpoint
   drains: number
+  monitor: InterfaceMonitor
+  /** What the monitor told: `addressAdded v0 10.0.0.1`. */
+  told: string[]
 }
 
 interface Answer {
