@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util'
 import { endpoint } from 'geysir'
 import { SimulatedNetwork, type PathOptions, type SimulatedHost } from 'geysir/testing'
-import { printLine } from './contender.js'
+import { cpuSeconds, printLine } from './contender.js'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -47,10 +47,14 @@ await run(seconds / 4)
 const heapBefore = process.memoryUsage().heapUsed
 const receivedBefore = received
 const startMs = performance.now()
+const cpuBefore = cpuSeconds()
 await run(seconds)
+const cpu = cpuSeconds() - cpuBefore
 const elapsedSeconds = (performance.now() - startMs) / 1000
 printLine({
   datagramsPerSecond: (received - receivedBefore) / elapsedSeconds,
+  // What it would be on a machine with nothing else to do, about.
+  datagramsPerCpuSecond: (received - receivedBefore) / cpu,
   residentBytesPerHost: (after.rss - before.rss) / hosts,
   heapBytesPerHost: (after.heapUsed - before.heapUsed) / hosts,
   heapGrowthBytes: (collect(), process.memoryUsage().heapUsed - heapBefore),
