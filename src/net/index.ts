@@ -4,10 +4,10 @@
  *
  * May import core, binding, socket. The codec is pure. Time comes from a clock that is passed in.
  */
-export type { InterfaceAddress, NetworkInterface } from './network-interface.js'
 export type {
   AddressChange,
   AddressEvent,
+  DefaultRouteChange,
   InterfaceChange,
   InterfaceEvent,
   InterfaceSource,
@@ -26,3 +26,7 @@ export {
   type SenderSocketOptions,
 } from './multicast-sender.js'
 export { MulticastSenders } from './multicast-senders.js'
+export { InterfaceMonitor, type InterfaceMonitorEvents, type InterfaceMonitorStatistics } from './interface-monitor.js'
+export { interfaces } from './interfaces.js'
+export type { InterfaceMonitorOptions } from './monitor-options.js'
+export type { DefaultRoute, InterfaceAddress, NetworkInterface } from './network-interface.js'

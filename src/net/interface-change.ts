@@ -1,29 +1,22 @@
-import type { InterfaceAddress, NetworkInterface } from './network-interface.js'
+import type { DefaultRoute, InterfaceAddress, NetworkInterface } from './network-interface.js'
 
-/** What can happen to an interface as a whole. `interfaceChanged`: hardware address, master, operational state, carrier, flags. */
+/** What can happen to an interface as a whole. `interfaceChanged`: hardware address, master, operational state, carrier, other flags. */
 export type InterfaceEvent =
-  | 'interfaceAdded'
-  | 'interfaceRemoved'
-  | 'interfaceRenamed'
-  | 'interfaceUp'
-  | 'interfaceDown'
-  | 'mtuChanged'
-  | 'interfaceChanged'
-  | 'defaultRouteChanged'
+  'interfaceAdded' | 'interfaceRemoved' | 'interfaceRenamed' | 'interfaceUp' | 'interfaceDown' | 'mtuChanged' | 'interfaceChanged'
 
 export type AddressEvent = 'addressAdded' | 'addressRemoved' | 'addressChanged'
 
 /**
  * One difference between the interfaces as they were and as they are. An interface is known by its index: deleted and made again it is
- * another one, whatever its name. Frozen.
+ * another one, whatever its name.
  */
-export type InterfaceChange = InterfaceStateChange | AddressChange
+export type InterfaceChange = InterfaceStateChange | AddressChange | DefaultRouteChange
 
 export interface InterfaceStateChange {
   readonly type: InterfaceEvent
-  /** Undefined for one that was added. For a `defaultRouteChanged`, the interface of the route that was best before. */
+  /** Undefined for one that was added. */
   readonly before: NetworkInterface | undefined
-  /** Undefined for one that was removed. For a `defaultRouteChanged`, the interface of the route that is best now. */
+  /** Undefined for one that was removed. */
   readonly after: NetworkInterface | undefined
 }
 
@@ -35,6 +28,18 @@ export interface AddressChange {
   readonly after: NetworkInterface | undefined
   readonly addressBefore: InterfaceAddress | undefined
   readonly addressAfter: InterfaceAddress | undefined
+}
+
+/** Another way to everywhere, of one family. */
+export interface DefaultRouteChange {
+  readonly type: 'defaultRouteChanged'
+  readonly family: 'IPv4' | 'IPv6'
+  /** The interface of the best route before; undefined where there was none. */
+  readonly before: NetworkInterface | undefined
+  /** The interface of the best route now; undefined where there is none. */
+  readonly after: NetworkInterface | undefined
+  readonly routesBefore: readonly DefaultRoute[]
+  readonly routesAfter: readonly DefaultRoute[]
 }
 
 /** Where somebody who follows interfaces gets them from: the monitor, or a fake in a test. */

@@ -1,5 +1,5 @@
 import { SocketError } from '../binding/index.js'
-import { invalidState, type Clock, type Timer } from '../core/index.js'
+import { invalidState, type Clock, type CodedError, type Timer } from '../core/index.js'
 import type { InterfaceChange, InterfaceSource } from './interface-change.js'
 import type { JoinedInterface, MembershipAudit } from './membership-audit.js'
 import { wants, type Interest } from './membership-interest.js'
@@ -27,6 +27,7 @@ export class MembershipKeeper {
   readonly #groups = new Map<string, Group>()
   /** Those that the kernel refuses somewhere. */
   readonly #failing = new Set<Group>()
+  #known: ReadonlyMap<number, NetworkInterface> = new Map()
   #timer: Timer | undefined
   #attempts = 0
   #isOver = false
@@ -64,7 +65,7 @@ export class MembershipKeeper {
   /** A socket has failed: what it held is joined again by another. */
   renew(shard: Shard, error: Error): void {
     this.#parts.shards.remove(shard)
-    const interfaces = byIndex(this.#parts.source)
+    const interfaces = this.#byIndex()
     for (const group of this.#groups.values()) {
       for (const [index, { shards, name }] of [...group.joined]) {
         if (!shards.includes(shard)) continue
@@ -83,7 +84,7 @@ export class MembershipKeeper {
 
   /** The interfaces on which a group is joined now, by their names of now. */
   joined(address: string): JoinedInterface[] {
-    const interfaces = byIndex(this.#parts.source)
+    const interfaces = this.#byIndex()
     const entries = [...(this.#groups.get(address)?.joined ?? [])]
     return entries.map(([index, { name }]) => ({ index, name: interfaces.get(index)?.name ?? name }))
   }
@@ -121,10 +122,12 @@ export class MembershipKeeper {
       // At once, and even if one with the same index is there again: that one has none of our memberships.
       if (change.type === 'interfaceRemoved' && before !== undefined) this.#forget(before)
       for (const concerned of [before, after]) {
-        if (concerned !== undefined) reasons.set(concerned.index, reasonOf(change))
+        if (concerned === undefined) continue
+        // The first of a burst is why; but one that was removed and added with one index is the latter.
+        if (change.type === 'interfaceAdded' || !reasons.has(concerned.index)) reasons.set(concerned.index, REASONS[change.type])
       }
     }
-    const interfaces = byIndex(this.#parts.source)
+    const interfaces = this.#byIndex()
     for (const group of this.#groups.values()) {
       const indexes = new Set(reasons.keys())
       for (const chosen of this.#chooseAgain(group)) indexes.add(chosen)
@@ -199,6 +202,16 @@ export class MembershipKeeper {
     this.#audit('failed', group, name === undefined ? undefined : { index, name }, reason, error, this.#retryInMs())
   }
 
+  /** The interfaces of now. A source that has been closed tells nothing any more: then those that it told last. */
+  #byIndex(): ReadonlyMap<number, NetworkInterface> {
+    try {
+      this.#known = new Map(this.#parts.source.interfaces().map((each) => [each.index, each]))
+    } catch (error) {
+      if ((error as Partial<CodedError>).code !== 'ERR_CLOSED') throw error
+    }
+    return this.#known
+  }
+
   #clearFailing(group: Group, index: number): void {
     if (group.failing.delete(index) && group.failing.size === 0) this.#failing.delete(group)
   }
@@ -237,7 +250,7 @@ export class MembershipKeeper {
     this.#timer = undefined
     if (this.#isOver) return
     this.#attempts++
-    const interfaces = byIndex(this.#parts.source)
+    const interfaces = this.#byIndex()
     for (const group of [...this.#failing]) {
       const indexes = new Set([...group.failing, ...this.#chooseAgain(group)])
       for (const index of indexes) if (index !== NO_INTERFACE) this.#settle(group, index, interfaces.get(index), 'tried again')
@@ -266,14 +279,6 @@ class Group {
   recall(name: string): boolean {
     return this.#lost.delete(name)
   }
-}
-
-function byIndex(source: InterfaceSource): Map<number, NetworkInterface> {
-  return new Map(source.interfaces().map((each) => [each.index, each]))
-}
-
-function reasonOf({ type }: InterfaceChange): string {
-  return REASONS[type]
 }
 
 const REASONS: Readonly<Record<InterfaceChange['type'], string>> = {

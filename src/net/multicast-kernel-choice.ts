@@ -11,7 +11,11 @@ import type { UdpSocket } from '../socket/index.js'
  * @returns Undefined when it is none of these. Either way the group is not joined afterwards, unless by an interface that is not listed.
  * @throws {@link SocketError}: `ENODEV` without a route; limits.
  */
-export function kernelChoice(socket: Pick<UdpSocket, 'joinGroup' | 'leaveGroup'>, group: string, indexes: Iterable<number>): number | undefined {
+export function kernelChoice(
+  socket: Pick<UdpSocket, 'joinGroup' | 'leaveGroup'>,
+  group: string,
+  indexes: Iterable<number>,
+): number | undefined {
   socket.joinGroup(group)
   for (const index of indexes) {
     try {
