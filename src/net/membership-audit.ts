@@ -8,7 +8,8 @@ export interface JoinedInterface {
  * What a `Membership` did, and why.
  *
  * - `joined`, `left`: a group on an interface.
- * - `renewed`: joined again, after the interface was deleted and made again, or after its socket failed. Reception resumes here.
+ * - `renewed`: joined again on an interface of the same name, after that was deleted and made again, or did not match for a while, or
+ *   after the socket failed. Reception resumes here.
  * - `failed`: the kernel refused. The message of the error names the limit where one is the reason. It is tried again after
  *   `retryInMs`, and when the interface changes.
  * - `sharded`: the kernel's limit was reached, so one more socket serves the same membership.

@@ -141,8 +141,7 @@ export class MembershipKeeper {
   /** An interface was deleted. Linux forgets its memberships, but they count until they are left. */
   #forget(gone: NetworkInterface): void {
     for (const group of this.#groups.values()) {
-      if (group.joined.has(gone.index)) group.remember(gone.name)
-      this.#leave(group, gone.index, 'interface removed')
+      this.#lose(group, gone.index, 'interface removed')
     }
   }
 
@@ -164,7 +163,7 @@ export class MembershipKeeper {
   #settle(group: Group, index: number, candidate: NetworkInterface | undefined, reason: string): void {
     if (candidate === undefined || !wants(group.interest, candidate, group.kernelChoice)) {
       this.#clearFailing(group, index)
-      if (group.joined.has(index)) this.#leave(group, index, reason)
+      this.#lose(group, index, reason)
     } else if (!group.joined.has(index)) this.#join(group, candidate, reason)
   }
 
@@ -180,6 +179,13 @@ export class MembershipKeeper {
     }
     this.#clearFailing(group, index)
     this.#audit(group.recall(name) ? 'renewed' : 'joined', group, { index, name }, reason)
+  }
+
+  /** Leaves what the wish no longer covers; the next join by that interface's name is told as a renewal. */
+  #lose(group: Group, index: number, reason: string): void {
+    const entry = group.joined.get(index)
+    if (entry !== undefined) group.remember(entry.name)
+    this.#leave(group, index, reason)
   }
 
   #leave(group: Group, index: number, reason: string): void {
@@ -267,7 +273,7 @@ class Group {
   /** Indexes where the kernel refuses. */
   readonly failing = new Set<number>()
   kernelChoice: number | undefined
-  /** Names of interfaces that it was joined on when they went. */
+  /** Names of interfaces that it was joined on once. */
   readonly #lost = new Set<string>()
 
   constructor(readonly interest: Interest) {}

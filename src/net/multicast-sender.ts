@@ -139,12 +139,10 @@ export class MulticastSender extends UdpSocket {
   #stayHere(addon: Addon): number {
     const { address } = this.group
     const entries = listInterfaces(addon)
-    const socket = {
-      joinGroup: (group: string) => super.joinGroup(group),
-      // Our own would refuse.
-      leaveGroup: (group: string, options: GroupOptions) => super.leaveGroup(group, options),
-    }
-    const index = kernelChoice(socket, address, new Set(entries.map((entry) => entry.index)))
+    const index = this.#kernelChoice(
+      address,
+      entries.map((entry) => entry.index),
+    )
     const isLoopback = entries.some((entry) => entry.index === index && (entry.flags & IFF_LOOPBACK) !== 0)
     if (index === undefined || isLoopback) {
       const why = ' (TTL 0 over IPv6 needs an interface with multicast besides loopback, which has no route for groups)'
@@ -153,6 +151,20 @@ export class MulticastSender extends UdpSocket {
     this.joinGroup(address, { interface: index })
     super.setOption('multicastInterface', index)
     return index
+  }
+
+  #kernelChoice(group: string, indexes: readonly number[]): number | undefined {
+    const socket = {
+      joinGroup: (group: string) => super.joinGroup(group),
+      // Our own would refuse.
+      leaveGroup: (group: string, options: GroupOptions) => super.leaveGroup(group, options),
+    }
+    try {
+      return kernelChoice(socket, group, new Set(indexes))
+    } catch (error) {
+      if (error instanceof SocketError && error.code === 'ENODEV') return undefined
+      throw error
+    }
   }
 }
 
