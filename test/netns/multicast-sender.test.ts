@@ -89,6 +89,7 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a multicast 
         const socket = geysir.openMulticastSender({ group: { address: group, port: 9 }, ttl: 0, socket: { sendOffload: false } })
         let refusal = 'none'
         try {
+          // eslint-disable-next-line @typescript-eslint/no-implied-eval -- functions travel as text
           ;(new Function('socket', code) as (each: unknown) => void)(socket)
         } catch (error) {
           refusal = (error as { code: string }).code
@@ -198,7 +199,7 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a multicast 
   /** What b hears of one datagram. */
   async function across(options: MulticastSenderOptions): Promise<{ device: string; from: string; ttl: number }> {
     const { address } = options.group
-    const port = await b.run(async ({ geysir, keep }, address) => {
+    const port = await b.run(({ geysir, keep }, address) => {
       keep.socket?.close()
       const type = address.includes(':') ? 'udp6' : 'udp4'
       keep.socket = geysir.openMulticastReceiver({ type, socket: { receiveTtl: true } })
