@@ -2,7 +2,7 @@
  * Hosts of a simulated network that send to one another at random, eight datagrams at a time, from timers. Says how many datagrams a
  * second of real time arrive, and what a host with its link takes.
  *
- *   simulation hosts bytes seconds [--bad-path] [--promises]     with node --expose-gc
+ *   simulation hosts bytes seconds [--warm-up seconds] [--bad-path] [--promises]     with node --expose-gc
  */
 import { parseArgs } from 'node:util'
 import { endpoint } from 'geysir'
@@ -11,7 +11,7 @@ import { cpuSeconds, printLine } from './contender.js'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { 'bad-path': { type: 'boolean' }, promises: { type: 'boolean' } },
+  options: { 'warm-up': { type: 'string', default: '1' }, 'bad-path': { type: 'boolean' }, promises: { type: 'boolean' } },
 })
 const [hosts, bytes, seconds] = positionals.map(Number) as [number, number, number]
 
@@ -43,7 +43,7 @@ const endpoints = network.hosts.map((host) => endpoint(host.addressOf(), 7))
 collect()
 const after = process.memoryUsage()
 
-await run(seconds / 4)
+await run(Number(values['warm-up']))
 const heapBefore = process.memoryUsage().heapUsed
 const receivedBefore = received
 const startMs = performance.now()

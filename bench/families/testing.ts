@@ -44,6 +44,9 @@ function comparison(name: string, metric: string, unit: string, hasTarget: boole
 function simulation(hosts: number, bytes: number, options: readonly string[] = []): Contender {
   return (trial) => {
     const program = contenderProgram('simulation', ['--expose-gc'])
-    return measureAlone({ program, options: [String(hosts), String(bytes), String(trial.seconds), ...options] })
+    return measureAlone({
+      program,
+      options: [String(hosts), String(bytes), String(trial.seconds), '--warm-up', String(trial.warmUpSeconds), ...options],
+    })
   }
 }

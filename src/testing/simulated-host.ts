@@ -13,9 +13,9 @@ import {
 import { HostClock, type ClockSkew } from './host-clock.js'
 import { checkLinkOptions, resolveLinkOptions, type SimulatedLinkOptions } from './link-options.js'
 import type { DropReason } from './network-statistics.js'
-import type { Packet, PacketSink } from './packet.js'
+import type { Packet } from './packet.js'
 import type { PayloadMemory } from './payload-memory.js'
-import { MAX_PAYLOAD_BYTES_IPV4, MAX_PAYLOAD_BYTES_IPV6, SimulatedLink, type LinkHost } from './simulated-link.js'
+import { MAX_PAYLOAD_BYTES_IPV4, MAX_PAYLOAD_BYTES_IPV6, SimulatedLink } from './simulated-link.js'
 import type { VirtualClock } from './virtual-clock.js'
 
 /** What a host needs of its network. */
@@ -45,7 +45,7 @@ export interface HostSettings {
 }
 
 /** A machine of a simulated network. Made by `SimulatedNetwork.addHost`. */
-export class SimulatedHost implements LinkHost, PacketSink {
+export class SimulatedHost {
   readonly name: string
   /** @internal */ readonly index: number
   /** Time as this host sees it. */

@@ -232,8 +232,8 @@ export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements 
     for (const packet of this.#received.splice(0)) this.#host.countDropped(packet, 'linkClosed')
     this.#receivedBytes = 0
     this.#consumers.end()
+    // Behind the errors of what was sent before.
     this.#host.networkClock.defer(() => {
-      this.#reportSendErrors()
       this.#closeEmitted = true
       throwingLater(() => this.emit('close'))
     })

@@ -235,6 +235,18 @@ describe('receiving', () => {
     expect(counts).toEqual([10, 10, 5])
   })
 
+  test('gives the receive buffer back: any number of datagrams goes through a small one', () => {
+    const { network, hostA, b } = twoHosts()
+    const receiver = hostA.openLink({ receiveBufferBytes: 3000 })
+    const seen = arrivals(network, receiver)
+    for (let i = 0; i < 100; i++) {
+      b.send(Buffer.alloc(500), receiver.address())
+      network.clock.advance(1)
+    }
+    network.clock.runUntilIdle()
+    expect(seen.length).toBe(100)
+  })
+
   test('waits for a listener, and for a step of an iteration', async () => {
     const { network, a, b } = twoHosts()
     for (const text of ['one', 'two']) a.send(text)

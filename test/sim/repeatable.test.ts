@@ -102,6 +102,17 @@ describe('a run', () => {
     expect(digests[0]).toMatch(/^[0-9a-f]{16}$/)
   })
 
+  test('does not depend on what was written to a reservation behind its end', () => {
+    const digestWith = (behind: number): string => {
+      const { network, a } = twoHosts()
+      a.reserve(7)!.fill(behind, 5).fill(1, 0, 5)
+      a.commit(5)
+      network.clock.runUntilIdle()
+      return network.digest()
+    }
+    expect(digestWith(1)).toBe(digestWith(2))
+  })
+
   test('of one path does not depend on what happens on another', () => {
     const arrivalsWith = (noise: boolean): number => {
       const network = new SimulatedNetwork(3, { path: { lossProbability: 0.5 } })
