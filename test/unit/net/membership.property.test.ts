@@ -84,7 +84,7 @@ class World {
 
 test('whatever happens, what is joined is what is wished: once and on interfaces that are there', async () => {
   await checkProperty(
-    fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 40 }), (limit, steps) => {
+    fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60, size: 'max' }), (limit, steps) => {
       const world = new World(limit)
       for (const next of steps) world.take(next)
       world.kernel.denied.clear()
