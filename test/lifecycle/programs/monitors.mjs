@@ -21,6 +21,6 @@ if (isMainThread) {
 } else {
   new InterfaceMonitor({ settleMs: 0 })
   interfaces()
-  parentPort.once('message', () => process.exit(0))
-  parentPort.postMessage('up')
+  parentPort?.once('message', () => process.exit(0))
+  parentPort?.postMessage('up')
 }
