@@ -156,12 +156,12 @@ export class FakeKernel {
       return 0
     }
     if (index === 0) index = this.chosen
-    const denied = this.denied.get(index)
-    if (denied !== undefined) return -denied
     if (!this.#source.interfaces().some((each) => each.index === index)) return -ERRNO.ENODEV
     const known = entries.find((entry) => entry.group === group && entry.index === index)
     if (known === undefined) {
       if (entries.length >= this.maxMemberships) return -ERRNO.ENOBUFS
+      const denied = this.denied.get(index)
+      if (denied !== undefined) return -denied
       entries.push({ group, index, sources: new Set(source === undefined ? [] : [source]) })
       return 0
     }

@@ -178,6 +178,27 @@ describe('beyond the limits', () => {
     expect(fake.kernel.held()[0]).toContain('ff15::2 on 3')
   })
 
+  test('when the rest of the sources find no socket, the first are given back, and all are tried again', async () => {
+    const fake = openMembership()
+    const { addon } = fake.kernel
+    fake.membership.join('239.1.1.9', { loopback: false })
+    addon.openErrno = 24
+    fake.membership.join(G, { sources: Array.from({ length: 12 }, (_, i) => `192.0.2.${100 + i}`), loopback: false })
+    expect(fake.kernel.held()).toEqual([['239.1.1.9 on 2']])
+    expect((await fake.audits()).at(-1)).toBe(`failed ${G} on eth0: asked for`)
+    addon.openErrno = 0
+    fake.clock.advance(1000)
+    expect(fake.kernel.held().flat().map((entry) => entry.split(' from ').length - 1)).toEqual([0, 10, 2]) // prettier-ignore
+  })
+
+  test('a socket that was opened in vain is closed again', () => {
+    const fake = openMembership(new FakeInterfaces(ethernet(2, 'eth0', '192.0.2.2'), ethernet(3, 'eth1', '192.0.2.3')))
+    fake.kernel.maxMemberships = 1
+    fake.kernel.denied.set(3, ERRNO.EPERM)
+    fake.membership.join(G)
+    expect(fake.membership.stats()).toMatchObject({ sockets: 1, memberships: 1, membershipsFailing: 1 })
+  })
+
   test('a failed socket is replaced, and what it held is renewed', async () => {
     const fake = openMembership()
     fake.membership.on('batch', () => undefined)

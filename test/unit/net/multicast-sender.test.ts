@@ -4,6 +4,7 @@ import { openMulticastReceiver, openMulticastSender, type MulticastSenderOptions
 import * as k from '../../../src/socket/kernel-constants.js'
 import { FakeAddon, interfaceEntry } from '../../support/fake-addon.js'
 import { failure } from '../support/errors.js'
+import { FakeInterfaces, ethernet } from './membership-fakes.js'
 
 const GROUP = { address: '239.1.2.3', port: 5000 }
 const GROUP6 = { address: 'ff15::3', port: 5000 }
@@ -126,6 +127,52 @@ describe('TTL 0 means this host only', () => {
   })
 })
 
+describe('a sender with a monitor follows its interface', () => {
+  test('by name: a new index, a new address; what is not there for a while changes nothing', () => {
+    const made = addon()
+    const monitor = new FakeInterfaces()
+    const { sender } = open({ interface: 'eth7', monitor }, made)
+    const told = (): number[] => describeSender(sender, made).interface
+    made.interfaceEntries = [interfaceEntry('lo', 1, '127.0.0.1')]
+    monitor.tell()
+    expect([told(), sender.interfaceIndex]).toEqual([[192, 0, 2, 7, 7, 0, 0, 0], 7])
+    made.interfaceEntries = [interfaceEntry('eth7', 9, '192.0.2.77')]
+    monitor.tell()
+    expect([told(), sender.interfaceIndex]).toEqual([[192, 0, 2, 77, 9, 0, 0, 0], 9])
+  })
+
+  test('over IPv6 with TTL 0: it joins again where the kernel chooses now, and until then looks at each change', () => {
+    const made = addon()
+    const eth8 = ethernet(8, 'eth8')
+    const monitor = new FakeInterfaces()
+    const entries = (made.interfaceEntries as NativeInterfaceEntry[]).filter(({ name }) => name !== 'eth7').reverse()
+    made.interfaceEntries = entries
+    const { sender, socket } = open({ group: GROUP6, ttl: 0, monitor }, made)
+    const calls = (): string[] =>
+      socket.optionCalls
+        .splice(0)
+        .map(({ name, value }) => `${name === k.MCAST_JOIN_GROUP ? 'join' : name === k.MCAST_LEAVE_GROUP ? 'leave' : 'set'} ${new DataView(value.buffer).getUint32(0, true)}`) // prettier-ignore
+    calls()
+    expect(sender.interfaceIndex).toBe(8)
+    monitor.tell({ type: 'interfaceChanged', before: eth8, after: eth8 })
+    expect(calls()).toEqual([])
+    made.interfaceEntries = entries.filter(({ name }) => name === 'lo')
+    monitor.tell({ type: 'interfaceRemoved', before: eth8, after: undefined })
+    expect(calls()).toEqual(['leave 8', 'join 0', 'leave 1'])
+    made.interfaceEntries = entries
+    monitor.tell({ type: 'interfaceAdded', before: undefined, after: eth8 })
+    expect(calls()).toEqual(['join 0', 'leave 8', 'join 8', 'set 8'])
+    expect(sender.interfaceIndex).toBe(8)
+  })
+
+  test('until it is closed', async () => {
+    const monitor = new FakeInterfaces()
+    const { sender } = open({ interface: 'eth7', monitor })
+    await sender[Symbol.asyncDispose]()
+    expect(monitor.listenerCount('change')).toBe(0)
+  })
+})
+
 describe('misuse is refused before anything is opened', () => {
   test.each<[object, string, RegExp]>([
     [{ group: undefined }, 'ERR_INVALID_ARG_TYPE', /options\.group/],
@@ -140,6 +187,7 @@ describe('misuse is refused before anything is opened', () => {
     [{ source: '239.1.1.1' }, 'ERR_INVALID_ARG_VALUE', /options\.source/],
     [{ interface: 'eth8', source: '198.51.100.7' }, 'EADDRNOTAVAIL', /198\.51\.100\.7%8/],
     [{ socket: { multicastTtl: 3 } }, 'ERR_INVALID_ARG_VALUE', /multicastTtl/],
+    [{ monitor: {} }, 'ERR_INVALID_ARG_TYPE', /options\.monitor/],
     [{ hops: 3 }, 'ERR_INVALID_ARG_VALUE', /options\.hops/],
   ])('%j', (options, code, message) => {
     const made = addon()
