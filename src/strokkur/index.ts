@@ -1,0 +1,9 @@
+/**
+ * Messages that arrive whole and right, or not at all: two wire formats, state machines that put messages together from chunks, and a
+ * messenger that runs them over any link.
+ *
+ * May import core, fec, and system for the real clock; `node:crypto` for digests, `node:events`. Codecs and machines are pure.
+ */
+export type { ChunkRejection, MessageFormat, MessageHash } from './chunk-header.js'
+export { MessageReceiver, type MessageReceiverOptions } from './message-receiver.js'
+export { MessageSender, type MessageParameters, type MessageSenderOptions } from './message-sender.js'
