@@ -74,6 +74,7 @@ export interface ChunkCodec {
   readonly identityStart: number
   readonly identityEnd: number
   readonly idStart: number
+  readonly messageBytesAt: number
   readonly maxMessageBytes: number
   /** Reads and checks the header of `chunk`. Undefined: it is in order. */
   read(chunk: Uint8Array, header: ChunkHeader, settings: ReadSettings): ChunkRejection | undefined

@@ -8,6 +8,7 @@ export const classicCodec: ChunkCodec = {
   headerBytes: 128,
   commonBytes: 62,
   idStart: 8,
+  messageBytesAt: 56,
   identityStart: 8,
   identityEnd: 56,
   maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,

@@ -8,6 +8,7 @@ export const compactCodec: ChunkCodec = {
   headerBytes: 40,
   commonBytes: 36,
   idStart: 12,
+  messageBytesAt: 4,
   identityStart: 12,
   identityEnd: 32,
   maxMessageBytes: MAX_MESSAGE_BYTES,

@@ -7,3 +7,8 @@
 export type { ChunkRejection, MessageFormat, MessageHash } from './chunk-header.js'
 export { MessageReceiver, type MessageReceiverOptions } from './message-receiver.js'
 export { MessageSender, type MessageParameters, type MessageSenderOptions } from './message-sender.js'
+export { Messenger, type MessengerEvents, type MessengerStatistics, type SendMessageOptions } from './messenger.js'
+export type { MessengerOptions } from './messenger-options.js'
+export { ReceivedMessage, type DroppedMessage, type MessageDropReason } from './received-message.js'
+export type { Redundancy } from './redundancy.js'
+export { MessageError } from './send-queue.js'

@@ -13,12 +13,12 @@ import { CLASSIC, classicCodec, readUint32 } from './classic-codec.js'
 import { COMPACT, compactCodec } from './compact-codec.js'
 import { Digester, isSame } from './digest.js'
 import { DEFAULT_MAX_MESSAGE_BYTES, ID_BYTES, MAX_TRIALS, MAX_TRIALS_AT_ONCE, SPARE_ROWS } from './limits.js'
-import { drawCompactMasks } from './message-sender.js'
+import { drawCompactMasks, type UnkeyedHash } from './message-sender.js'
 
 export interface MessageReceiverOptions {
   readonly format: MessageFormat
   /** Classic, whose wire does not name it: default `sha256`. */
-  readonly hash?: Exclude<MessageHash, 'none'>
+  readonly hash?: UnkeyedHash
   /** Preshared: only messages that were made with it are taken. */
   readonly key?: Uint8Array
   /** Classic: takes messages whose digest is all zeros, unchecked. Default false. */
@@ -35,9 +35,10 @@ export class ReceiverContext {
   readonly digester: Digester
   readonly settings: ReadSettings
   readonly pool: MemoryPool
-  readonly run = new XorRun()
+  readonly run: XorRun
 
-  constructor(options: MessageReceiverOptions) {
+  constructor(options: MessageReceiverOptions, run: XorRun = new XorRun()) {
+    this.run = run
     this.codec = options.format === 'classic' ? classicCodec : compactCodec
     this.digester = new Digester(options.key)
     const { isKeyed } = this.digester
@@ -48,6 +49,11 @@ export class ReceiverContext {
       acceptUnhashed: !isKeyed && (options.acceptUnhashed ?? false),
     }
     this.pool = options.pool
+  }
+
+  /** The same, with memory from elsewhere. */
+  withPool(pool: MemoryPool): ReceiverContext {
+    return Object.assign(Object.create(ReceiverContext.prototype) as ReceiverContext, this, { pool })
   }
 }
 
@@ -158,6 +164,21 @@ export class MessageReceiver {
   /** The sender's time stamp, microseconds; in the compact format its low 32 bits. */
   get timestamp(): number {
     return this.#timestamp
+  }
+
+  /** Bytes that it has taken from the pool. */
+  get memoryBytes(): number {
+    return (this.#memory?.length ?? 0) + (this.#rowMemory?.length ?? 0)
+  }
+
+  /** Source chunks that have not come. */
+  get chunksMissing(): number {
+    return this.#decoder === undefined ? 0 : Math.max(this.#decoder.missing, this.#lost)
+  }
+
+  /** What all its chunks begin with. @internal */
+  get common(): Uint8Array {
+    return this.#common
   }
 
   /** The 16 bytes that name the message. A copy. */

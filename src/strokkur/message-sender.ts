@@ -23,10 +23,13 @@ import {
   MIN_CHUNK_BYTES,
 } from './limits.js'
 
+/** The hashes that need no key. */
+export type UnkeyedHash = 'sha256' | 'sha3-256'
+
 export interface MessageSenderOptions {
   readonly format: MessageFormat
-  /** Default `sha256`; with a key `keyed-sha3-256`, and nothing else. */
-  readonly hash?: Exclude<MessageHash, 'none'>
+  /** Default `sha256`. With a key it is `keyed-sha3-256`, whatever stands here. */
+  readonly hash?: UnkeyedHash
   /** Preshared, 16 to 128 bytes: the digest then authenticates the message. */
   readonly key?: Uint8Array
 }
@@ -41,6 +44,8 @@ export interface MessageParameters {
   readonly timestampMicroseconds: number
   /** Compact: the longest datagram. The classic format has chunks of 8 KiB and 128 bytes, whatever the path. */
   readonly maxDatagramBytes?: number
+  /** Another hash than the sender's, for this message. */
+  readonly hash?: UnkeyedHash
   /** Classic: draws the redundant rows. The compact ones follow from the digest. */
   readonly random?: Random
 }
@@ -51,7 +56,7 @@ export interface MessageParameters {
  */
 export class MessageSender {
   readonly format: MessageFormat
-  readonly hash: Exclude<MessageHash, 'none'>
+  readonly #hash: MessageHash
   readonly #digester: Digester
   readonly #encoder = new RowEncoder()
   readonly #header: Uint8Array
@@ -72,7 +77,7 @@ export class MessageSender {
   constructor(options: MessageSenderOptions) {
     this.format = options.format
     this.#digester = new Digester(options.key)
-    this.hash = this.#digester.isKeyed ? 'keyed-sha3-256' : (options.hash ?? 'sha256')
+    this.#hash = this.#digester.isKeyed ? 'keyed-sha3-256' : (options.hash ?? 'sha256')
     this.#header = new Uint8Array((options.format === 'classic' ? classicCodec : compactCodec).headerBytes)
   }
 
@@ -145,7 +150,8 @@ export class MessageSender {
     this.#random = undefined
   }
 
-  #initClassic(message: Uint8Array, { id, redundantChunks, timestampMicroseconds, random }: MessageParameters): void {
+  #initClassic(message: Uint8Array, parameters: MessageParameters): void {
+    const { id, redundantChunks, timestampMicroseconds, random } = parameters
     checkInteger('message.length', message.length, 1, classicCodec.maxMessageBytes)
     checkInteger('redundantChunks', redundantChunks, 0, MAX_CLASSIC_ROWS)
     this.#chunkCount = Math.ceil(message.length / CLASSIC_CHUNK_BYTES)
@@ -161,15 +167,14 @@ export class MessageSender {
     writeUint32(header, CLASSIC.timestamp, timestampMicroseconds % 2 ** 32)
     writeUint32(header, CLASSIC.timestamp + 4, Math.floor(timestampMicroseconds / 2 ** 32))
     header.set(id, CLASSIC.id)
-    header.set(this.#digester.digest(this.hash, id, message), CLASSIC.hash)
+    header.set(this.#digester.digest(this.#hashOf(parameters), id, message), CLASSIC.hash)
     writeUint32(header, CLASSIC.messageBytes, message.length)
     writeUint16(header, CLASSIC.chunkCount, this.#chunkCount)
   }
 
-  #initCompact(
-    message: Uint8Array,
-    { id, redundantChunks, timestampMicroseconds, maxDatagramBytes = DEFAULT_DATAGRAM_BYTES }: MessageParameters,
-  ): void {
+  #initCompact(message: Uint8Array, parameters: MessageParameters): void {
+    const { id, redundantChunks, timestampMicroseconds, maxDatagramBytes = DEFAULT_DATAGRAM_BYTES } = parameters
+    const hash = this.#hashOf(parameters)
     checkInteger('message.length', message.length, 1, MAX_MESSAGE_BYTES)
     checkInteger('redundantChunks', redundantChunks, 0, MAX_ROWS)
     checkInteger('maxDatagramBytes', maxDatagramBytes, MIN_CHUNK_BYTES + COMPACT_HEADER_BYTES, MAX_DATAGRAM_BYTES)
@@ -181,11 +186,11 @@ export class MessageSender {
     this.#chunkBytes = chunkBytes
     this.#chunkCount = chunkCount
     this.#redundantChunks = redundantChunks
-    const digest = this.#digester.digest(this.hash, id, message)
+    const digest = this.#digester.digest(hash, id, message)
     const header = this.#header
     header[COMPACT.version] = COMPACT_VERSION
     header[COMPACT.kind] = KIND.chunk
-    header[COMPACT.hash] = HASHES.indexOf(this.hash)
+    header[COMPACT.hash] = HASHES.indexOf(hash)
     writeUint32(header, COMPACT.messageBytes, message.length)
     writeUint32(header, COMPACT.timestamp, timestampMicroseconds % 2 ** 32)
     header.set(id, COMPACT.id)
@@ -199,6 +204,10 @@ export class MessageSender {
     if (this.#tail.length < this.#tailBytes) this.#tail = new Uint8Array(chunkBytes + DIGEST_BYTES)
     if (tailStart < message.length) this.#tail.set(message.subarray(tailStart))
     this.#tail.set(digest, message.length - tailStart)
+  }
+
+  #hashOf(parameters: MessageParameters): MessageHash {
+    return this.#digester.isKeyed ? this.#hash : (parameters.hash ?? this.#hash)
   }
 
   #payloadBytes(next: number): number {

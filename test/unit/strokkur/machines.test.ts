@@ -232,6 +232,11 @@ function rejectionOf(
   return rejection
 }
 
+function cutTo4000(chunk: Uint8Array): Uint8Array {
+  chunk.set([0xa0, 0x0f], 62)
+  return chunk.subarray(0, 128 + 4000)
+}
+
 describe('crafted headers are rejected by reason', () => {
   const put =
     (at: number, ...bytes: number[]) =>
@@ -253,7 +258,7 @@ describe('crafted headers are rejected by reason', () => {
     ['mask', put(64, 0)],
     ['mask', put(64, 8)],
     ['mask', put(127, 0x80)],
-    ['truncated', (chunk: Uint8Array) => (put(62, 0xa0, 0x0f)(chunk), chunk.subarray(0, 128 + 4000))],
+    ['truncated', cutTo4000],
     ['unhashed', (chunk: Uint8Array) => void chunk.fill(0, 24, 56)],
   ] as const)('classic: %s', (reason, change) => {
     expect(rejectionOf('classic', change)).toBe(reason)
