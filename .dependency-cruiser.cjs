@@ -12,6 +12,7 @@ const rooms = {
   },
   fec: { rooms: ['core', 'binding'], node: [], packages: [] },
   strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },
+  testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 

@@ -240,8 +240,9 @@ function cutTo4000(chunk: Uint8Array): Uint8Array {
 describe('crafted headers are rejected by reason', () => {
   const put =
     (at: number, ...bytes: number[]) =>
-    (chunk: Uint8Array) =>
-      void chunk.set(bytes, at)
+    (chunk: Uint8Array): undefined => {
+      chunk.set(bytes, at)
+    }
 
   test.each([
     ['short', (chunk: Uint8Array) => chunk.subarray(0, 127)],
