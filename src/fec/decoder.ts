@@ -129,7 +129,8 @@ export class Decoder {
       const vector = elimination.vectorOf(place)
       if (vector < 0) continue
       const column = elimination.column(place)
-      this.#source.fill(0, column * this.blockBytes, (column + 1) * this.blockBytes)
+      const start = column * this.blockBytes
+      this.#source.fill(0, start, Math.min(start + this.blockBytes, this.#source.length))
       elimination.forEachSummed(vector, (row) => run.add(column, row))
     }
     run.finish()

@@ -78,7 +78,7 @@ export class MemoryPool {
   #takeSpare(rounded: number): Uint8Array {
     const spare = this.#spares.get(rounded)?.pop()
     // Not zeroed: who takes memory writes it before it is read.
-    if (spare === undefined) return Buffer.allocUnsafeSlow(rounded)
+    if (spare === undefined) return new Uint8Array(Buffer.allocUnsafeSlow(rounded).buffer)
     this.#spareBytes -= rounded
     return spare
   }
