@@ -23,6 +23,10 @@ export const MAX_KEY_BYTES = 128
 
 /** Rows kept beyond the missing chunks: to make up for rows that say nothing new, and to find damage by. */
 export const SPARE_ROWS = 32
-/** Digests computed for one message in the hope of having found what was damaged: at a time, and in all. */
-export const MAX_TRIALS_AT_ONCE = 8
-export const MAX_TRIALS = 32
+/**
+ * Digests computed for one message in the hope of having found what was damaged: in all, and at a time for the longest messages. Of shorter
+ * ones as many at a time as come to {@link TRIAL_BYTES}.
+ */
+export const MAX_TRIALS = 64
+export const LEAST_TRIALS_AT_ONCE = 8
+export const TRIAL_BYTES = 8 << 20

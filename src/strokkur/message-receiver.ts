@@ -12,7 +12,7 @@ import {
 import { CLASSIC, classicCodec, readUint32 } from './classic-codec.js'
 import { COMPACT, compactCodec } from './compact-codec.js'
 import { Digester, isSame } from './digest.js'
-import { DEFAULT_MAX_MESSAGE_BYTES, ID_BYTES, MAX_TRIALS, MAX_TRIALS_AT_ONCE, SPARE_ROWS } from './limits.js'
+import { DEFAULT_MAX_MESSAGE_BYTES, ID_BYTES, LEAST_TRIALS_AT_ONCE, MAX_TRIALS, SPARE_ROWS, TRIAL_BYTES } from './limits.js'
 import { drawCompactMasks, type UnkeyedHash } from './message-sender.js'
 
 export interface MessageReceiverOptions {
@@ -382,7 +382,8 @@ export class MessageReceiver {
   }
 
   #repair(decoder: Decoder): boolean {
-    const most = Math.min(MAX_TRIALS_AT_ONCE, MAX_TRIALS - this.#trials)
+    const atOnce = Math.max(LEAST_TRIALS_AT_ONCE, Math.floor(TRIAL_BYTES / this.#messageBytes))
+    const most = Math.min(atOnce, MAX_TRIALS - this.#trials)
     if (most <= 0 || decoder.blocks === 1) return false
     const asked = decoder.repair(() => this.#isWholeAtOnce(), most)
     this.#trials += Math.abs(asked)

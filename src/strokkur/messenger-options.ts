@@ -126,8 +126,8 @@ export function resolveMessengerOptions(options: MessengerOptions = {}): Resolve
     rememberedMessages: integer('rememberedMessages', DEFAULT_REMEMBERED, 0, MAX_COUNT),
     maxUnreadBytes: integer('maxUnreadBytes', DEFAULT_STATE_BYTES, 0, Number.MAX_SAFE_INTEGER),
     reports,
-    clock: checkClock(options.clock ?? systemClock),
-    random: checkRandom(options.random ?? systemRandom),
+    clock: checkMethods('options.clock', options.clock ?? systemClock, ['nowMs', 'wallMicroseconds', 'setTimer']),
+    random: checkMethods('options.random', options.random ?? systemRandom, ['uint32']),
   })
 }
 
@@ -137,15 +137,9 @@ function checkPace(value: unknown): number {
   return value
 }
 
-function checkClock(clock: Clock): Clock {
-  checkFunction('options.clock.nowMs', clock.nowMs)
-  checkFunction('options.clock.setTimer', clock.setTimer)
-  return clock
-}
-
-function checkRandom(random: Random): Random {
-  checkFunction('options.random.uint32', random.uint32)
-  return random
+function checkMethods<T extends object>(name: string, value: T, methods: readonly (keyof T & string)[]): T {
+  for (const method of methods) checkFunction(`${name}.${method}`, value[method])
+  return value
 }
 
 const FORMATS = ['classic', 'compact'] as const
