@@ -28,7 +28,6 @@ export class Decoder {
   #maxRows = 0
   #folded: Uint8Array = NOTHING
   #elimination: Elimination | undefined
-  readonly #isKnown = (column: number): boolean => this.has(column)
 
   /**
    * @param drawMasks Writes the masks when they are first needed, which is not before there may be enough rows: until then a row costs
@@ -104,7 +103,7 @@ export class Decoder {
     const row = this.rowCount++
     this.#maskRows[row] = maskRow
     this.#rows.set(payload, row * this.blockBytes)
-    this.#elimination?.add(row, this.#masks, maskRow, this.#isKnown)
+    this.#elimination?.add(row, this.#masks, maskRow, this.#received)
   }
 
   /** At least so many more blocks or rows are needed; 0: {@link solve} can find everything. */
@@ -167,7 +166,7 @@ export class Decoder {
     const columns: number[] = []
     for (let i = 0; i < this.blocks && columns.length < this.missing; i++) if (!this.has(i)) columns.push(i)
     const elimination = new Elimination(this.#workspace, columns, this.#maxRows)
-    for (let row = 0; row < this.rowCount; row++) elimination.add(row, this.#masks, this.#maskRows[row]!, this.#isKnown)
+    for (let row = 0; row < this.rowCount; row++) elimination.add(row, this.#masks, this.#maskRows[row]!, this.#received)
     this.#elimination = elimination
     return elimination
   }
@@ -183,9 +182,7 @@ export class Decoder {
     for (let row = 0; row < this.rowCount; row++) {
       if (this.#folded[row] !== TO_FOLD) continue
       this.#folded[row] = FOLDED
-      this.#masks.forEach(this.#maskRows[row]!, (column) => {
-        if (this.has(column)) run.add(row, column)
-      })
+      run.addMasked(row, this.#masks, this.#maskRows[row]!, this.#received)
     }
     run.finish()
   }

@@ -11,9 +11,9 @@ export const MAX_ROWS = 4096
 export const MIN_CHUNK_BYTES = 64
 /**
  * The random rows that a column stands in, at most, in the compact format. Half of all rows would cost more than the digest for long
- * messages; eight are as good as half to within a fraction of a row (docs/strokkur.md, "Why sparse rows").
+ * messages; six are as good to within one row (docs/strokkur.md, "Why sparse rows").
  */
-export const MAX_ROWS_PER_COLUMN = 8
+export const MAX_ROWS_PER_COLUMN = 6
 
 export const DIGEST_BYTES = 32
 export const ID_BYTES = 16

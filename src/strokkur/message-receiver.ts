@@ -289,7 +289,8 @@ export class MessageReceiver {
       if (!this.#isDamaged || decoder.blocks > 1) return 'repeated'
     } else if (decoder.missing === 0) return 'surplus'
     const { headerBytes } = this.#context.codec
-    this.#content.set(chunk.subarray(headerBytes, headerBytes + payloadBytes), i * chunkBytes)
+    // Cheaper than a Buffer's subarray.
+    this.#content.set(new Uint8Array(chunk.buffer, chunk.byteOffset + headerBytes, payloadBytes), i * chunkBytes)
     if (decoder.has(i)) return undefined
     decoder.markSource(i)
     if (i === this.#prefixChunks) this.#hashPrefix(decoder, chunkBytes)
