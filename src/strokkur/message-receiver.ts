@@ -10,7 +10,7 @@ import {
   type ReadSettings,
 } from './chunk-header.js'
 import { CLASSIC, classicCodec, readUint32 } from './classic-codec.js'
-import { COMPACT, compactCodec } from './compact-codec.js'
+import { COMPACT, compactCodec, computeTag } from './compact-codec.js'
 import { Digester, isSame } from './digest.js'
 import { DEFAULT_MAX_MESSAGE_BYTES, ID_BYTES, LEAST_TRIALS_AT_ONCE, MAX_TRIALS, SPARE_ROWS, TRIAL_BYTES } from './limits.js'
 import { drawCompactMasks, type UnkeyedHash } from './message-sender.js'
@@ -415,10 +415,10 @@ export class MessageReceiver {
     return this.#hasTag() && digester.matches(this.#hash, this.#idView(), message, this.#expected(), this.#expectedAt())
   }
 
-  /** Compact: the header's tag is the front of the digest. */
+  /** Compact: the header belongs to this digest. */
   #hasTag(): boolean {
     if (this.#context.codec.format === 'classic') return true
-    return readUint32(this.#common, COMPACT.tag) === readUint32(this.#content, this.#messageBytes)
+    return readUint32(this.#common, COMPACT.tag) === computeTag(this.#common, this.#content, this.#messageBytes)
   }
 
   #expected(): Uint8Array {

@@ -11,7 +11,7 @@ import {
   writeUint16,
   writeUint32,
 } from './classic-codec.js'
-import { COMPACT, COMPACT_HEADER_BYTES, COMPACT_VERSION, HASHES, KIND, compactCodec } from './compact-codec.js'
+import { COMPACT, COMPACT_HEADER_BYTES, COMPACT_VERSION, HASHES, KIND, compactCodec, computeTag } from './compact-codec.js'
 import { Digester } from './digest.js'
 import {
   DIGEST_BYTES,
@@ -194,9 +194,9 @@ export class MessageSender {
     writeUint32(header, COMPACT.messageBytes, message.length)
     writeUint32(header, COMPACT.timestamp, timestampMicroseconds % 2 ** 32)
     header.set(id, COMPACT.id)
-    for (let i = 0; i < TAG_BYTES; i++) header[COMPACT.tag + i] = digest[i]!
     writeUint16(header, COMPACT.chunkBytes, chunkBytes)
     writeUint16(header, COMPACT.rowCount, chunkCount === 1 ? 0 : redundantChunks)
+    writeUint32(header, COMPACT.tag, computeTag(header, digest, 0))
     // The blocks that the digest is in, which the message alone does not have whole.
     this.#tailChunk = Math.floor(message.length / chunkBytes)
     const tailStart = this.#tailChunk * chunkBytes
@@ -284,8 +284,6 @@ export function chooseChunkBytes(contentBytes: number, maxChunkBytes: number): n
   return Math.max(MIN_CHUNK_BYTES, Math.min(most, even))
 }
 
-/** The front of the digest that stands in each compact header. */
-const TAG_BYTES = 4
 /** Blocks that begin at odd addresses take longer to add up. */
 const ALIGNMENT_BYTES = 16
 /** Ethernet's 1500 bytes (RFC 894) without IPv6 and UDP headers. */

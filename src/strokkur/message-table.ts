@@ -1,6 +1,9 @@
 import type { Endpoint } from '../core/index.js'
 import { MemoryPool } from '../fec/index.js'
 import { ChunkHeader, type ChunkRejection } from './chunk-header.js'
+import { readUint32 } from './classic-codec.js'
+import { COMPACT, computeTag } from './compact-codec.js'
+import { ID_BYTES } from './limits.js'
 import { MessageReceiver, ReceiverContext } from './message-receiver.js'
 import { ReceivedMessage, formatId, type DroppedMessage, type MessageDropReason } from './received-message.js'
 import { Remembered } from './remembered.js'
@@ -310,11 +313,11 @@ export class MessageTable {
     const { headerBytes, idStart, identityStart } = codec
     const end = headerBytes + header.messageBytes
     const message = chunk.subarray(headerBytes, end)
-    const id = digester.isKeyed ? chunk.subarray(idStart, idStart + 16) : chunk
-    if (codec.format === 'classic') return digester.matches(header.hash, id, message, chunk, identityStart + 16)
-    const tagAt = codec.identityEnd - 4
-    for (let i = 0; i < 4; i++) if (chunk[tagAt + i] !== chunk[end + i]) return false
-    return digester.matches(header.hash, id, message, chunk, end)
+    const id = digester.isKeyed ? chunk.subarray(idStart, idStart + ID_BYTES) : chunk
+    if (codec.format === 'classic') return digester.matches(header.hash, id, message, chunk, identityStart + ID_BYTES)
+    return (
+      readUint32(chunk, COMPACT.tag) === computeTag(chunk, chunk, end) && digester.matches(header.hash, id, message, chunk, end)
+    )
   }
 
   #peer(key: string): Peer {

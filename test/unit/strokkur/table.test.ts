@@ -78,9 +78,10 @@ describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
             .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
           if (times === 0 && arrived.size > 0 && !hurt) expect(dropped).toContain(`${peer(from)} ${hex}`)
         }
-        // Nothing but what was sent, and each as often as it was sent.
+        // Nothing but what was sent, and each as often as it was sent; but a digest without a key does not cover the classic header's id.
         expect(count).toBeGreaterThanOrEqual(tabled.messages.length)
-        expect(tabled.messages.length).toBeLessThanOrEqual(sent.length)
+        const again = format === 'classic' && !keyed ? sent.filter(({ hurt }) => hurt).length : 0
+        expect(tabled.messages.length).toBeLessThanOrEqual(sent.length + again)
         expectBalanced(tabled)
       }),
       25,
