@@ -62,17 +62,26 @@ export class MemoryPool {
       this.#parent.give(memory)
       return
     }
-    const spares = this.#spares.get(memory.length)
-    if (spares === undefined) this.#spares.set(memory.length, [memory])
-    else spares.push(memory)
-    this.#spareBytes += memory.length
-    this.#trim()
+    this.adopt(memory)
   }
 
   /** Counts memory as no longer taken, although somebody keeps it: it never comes back. */
   letGo(memory: Uint8Array): void {
     this.#forget(memory)
     this.#parent?.letGo(memory)
+  }
+
+  /** Takes back memory that was {@link letGo}, by whom nobody uses it any more: as a spare, if there is room for one. */
+  adopt(memory: Uint8Array): void {
+    if (this.#parent !== undefined) {
+      this.#parent.adopt(memory)
+      return
+    }
+    const spares = this.#spares.get(memory.length)
+    if (spares === undefined) this.#spares.set(memory.length, [memory])
+    else spares.push(memory)
+    this.#spareBytes += memory.length
+    this.#trim()
   }
 
   #takeSpare(rounded: number): Uint8Array {

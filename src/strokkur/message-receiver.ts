@@ -29,7 +29,7 @@ export interface MessageReceiverOptions {
   readonly pool: MemoryPool
 }
 
-/** What the receivers of one kind have in common. @internal */
+/** What the receivers of one kind have in common. */
 export class ReceiverContext {
   readonly codec: ChunkCodec
   readonly digester: Digester
@@ -86,7 +86,7 @@ export class MessageReceiver {
   #takenBack = 0
   #needed = 0
 
-  /** @internal A context that is shared spares making one. */
+  /** @param options Or a context, which many receivers can share. @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for a key that cannot be one. */
   constructor(options: MessageReceiverOptions | ReceiverContext) {
     this.#context = options instanceof ReceiverContext ? options : new ReceiverContext(options)
   }
@@ -203,7 +203,12 @@ export class MessageReceiver {
     return bytes
   }
 
-  /** The message in the memory in which it was received, which leaves the pool; ends as {@link deinit} does. @throws as `extract`. */
+  /**
+   * The message in the memory in which it was received, which leaves the pool; ends as {@link deinit} does. Whoever has no use for it any
+   * more may give its whole memory to the pool's `adopt`.
+   *
+   * @throws as {@link extract}.
+   */
   take(): Buffer {
     if (this.#state !== 'ready') throw invalidState('the message is not ready')
     const memory = this.#memory!

@@ -237,7 +237,10 @@ export class MessageTable {
     for (let other = this.#entries.get(key); other !== undefined; other = other.sibling) this.#remove(other)
     this.counters.chunksRepaired += chunksRepaired
     this.counters.chunksDamaged += chunksDamaged
-    this.#deliver(key, new ReceivedMessage(bytes, endpoint, hash, chunkCount, chunksRepaired, chunksDamaged, latencyMs, key))
+    const { pool } = this.#context
+    const reuse = (): void => pool.adopt(new Uint8Array(bytes.buffer))
+    const message = new ReceivedMessage(bytes, endpoint, hash, chunkCount, chunksRepaired, chunksDamaged, latencyMs, key, reuse)
+    this.#deliver(key, message)
     this.#events.onEnded(chunk, endpoint, chunkCount, chunksRepaired)
   }
 

@@ -80,6 +80,7 @@ export class Messenger extends EventEmitter<MessengerEvents> {
   readonly #unread: MessageQueue<ReceivedMessage>
   readonly #losses = new LossReports()
   readonly #counters = { reportsSent: 0, reportsReceived: 0, reportsRejected: 0 }
+  readonly #path = { endpoint: undefined as Endpoint | undefined, askedMs: -Infinity, datagramBytes: 0 }
   #timer: Timer | undefined
   #timerMs = Infinity
   #receiving = false
@@ -303,7 +304,7 @@ export class Messenger extends EventEmitter<MessengerEvents> {
     // A random UUID (RFC 9562 section 5.4).
     id[6] = (id[6]! & 0x0f) | 0x40
     id[8] = (id[8]! & 0x3f) | 0x80
-    const maxDatagramBytes = datagramBytes ?? Math.min(this.#link.unfragmentedBytes(endpoint), MAX_CHOSEN_DATAGRAM_BYTES)
+    const maxDatagramBytes = datagramBytes ?? this.#chosenDatagramBytes(endpoint)
     const chunkCount =
       format === 'classic'
         ? Math.ceil(message.length / CLASSIC_CHUNK_BYTES)
@@ -312,6 +313,18 @@ export class Messenger extends EventEmitter<MessengerEvents> {
     if (redundancy === 'adaptive') this.#losses.expect(id, endpoint)
     const timestampMicroseconds = Math.floor(clock.wallMicroseconds())
     return { id, redundantChunks, timestampMicroseconds, maxDatagramBytes, random, ...(hash === undefined ? {} : { hash }) }
+  }
+
+  /** What the link says, which is a system call for some: asked anew every now and then. */
+  #chosenDatagramBytes(endpoint: Endpoint | undefined): number {
+    const nowMs = this.#options.clock.nowMs()
+    const path = this.#path
+    if (path.endpoint !== endpoint || nowMs - path.askedMs > ASK_AGAIN_MS) {
+      path.endpoint = endpoint
+      path.askedMs = nowMs
+      path.datagramBytes = Math.min(this.#link.unfragmentedBytes(endpoint), MAX_CHOSEN_DATAGRAM_BYTES)
+    }
+    return path.datagramBytes
   }
 
   readonly #onDrain = (): void => this.#queue.resume()
@@ -326,6 +339,8 @@ function compactChunkCount(contentBytes: number, maxChunkBytes: number): number 
   return Math.ceil(contentBytes / chooseChunkBytes(contentBytes, maxChunkBytes))
 }
 
+/** A path's MTU changes rarely. */
+const ASK_AGAIN_MS = 100
 const NO_OPTIONS: SendMessageOptions = {}
 const SEND_OPTIONS: ReadonlySet<string> = new Set<keyof SendMessageOptions>(['redundancy', 'hash', 'deadlineMs', 'signal'])
 /** On a path without an MTU to speak of (loopback): larger datagrams save nothing more, and lose more at a time. */

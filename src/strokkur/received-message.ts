@@ -4,8 +4,7 @@ import { ID_BYTES } from './limits.js'
 
 /** A message that has arrived whole, with the right digest. */
 export class ReceivedMessage {
-  /** The message, in memory of its own: it may be kept. */
-  readonly bytes: Buffer
+  #bytes: Buffer
   /** Who sent it. */
   readonly endpoint: Endpoint
   /** What its digest was made with; `none` only with `acceptUnhashed`. */
@@ -18,8 +17,10 @@ export class ReceivedMessage {
   /** From the sender's time stamp to now, by both wall clocks: as right as they are. */
   readonly latencyMs: number
   readonly #identity: string
+  readonly #reuse: (() => void) | undefined
+  #isReleased = false
 
-  /** @internal `identity` begins with the 16 bytes of the id, as Latin-1. */
+  /** @internal `identity` begins with the 16 bytes of the id, as Latin-1; `reuse` takes the memory back. */
   constructor(
     bytes: Buffer,
     endpoint: Endpoint,
@@ -29,8 +30,9 @@ export class ReceivedMessage {
     chunksDamaged: number,
     latencyMs: number,
     identity: string,
+    reuse?: () => void,
   ) {
-    this.bytes = bytes
+    this.#bytes = bytes
     this.endpoint = endpoint
     this.hash = hash
     this.chunkCount = chunkCount
@@ -38,6 +40,23 @@ export class ReceivedMessage {
     this.chunksDamaged = chunksDamaged
     this.latencyMs = latencyMs
     this.#identity = identity
+    this.#reuse = reuse
+  }
+
+  /** The message, in memory of its own: it may be kept. Empty after {@link release}. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  /**
+   * Gives the memory back, so that it serves the next message. Never needed; it spares the system fresh memory for each long message, which
+   * takes a fifth of the time that its digest takes. What has been taken of {@link bytes} must not be used afterwards. Harmless to repeat.
+   */
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    this.#bytes = NOTHING
+    this.#reuse?.()
   }
 
   /** The UUID that the sender gave it. */
@@ -45,6 +64,8 @@ export class ReceivedMessage {
     return formatId(this.#identity)
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 /** Why a message that had begun was given up. */
 export type MessageDropReason =
