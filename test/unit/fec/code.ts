@@ -53,8 +53,12 @@ export class Receiving {
     maxRows = code.rows.length,
   ) {
     this.received = new Uint8Array(code.bytes).fill(0xee)
-    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun())
-    if (maxRows > 0) this.decoder.setRowMemory(new Uint8Array(this.decoder.rowMemoryBytes(maxRows)).fill(0xee), maxRows)
+    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun(), (masks) => {
+      masks.words.set(code.masks.words)
+    })
+    const rows = code.rows.length
+    if (maxRows === 0) return
+    this.decoder.setRowMemory(new Uint8Array(this.decoder.rowMemoryBytes(maxRows, rows)).fill(0xee), maxRows, rows)
   }
 
   /** Source blocks count from 0, rows from the number of blocks. */
@@ -62,7 +66,7 @@ export class Receiving {
     if (item < this.code.blocks) {
       this.received.set(payload, item * this.code.blockBytes)
       this.decoder.markSource(item)
-    } else this.decoder.addRow(this.code.masks, item - this.code.blocks, payload)
+    } else this.decoder.addRow(item - this.code.blocks, payload)
   }
 
   payload(item: number): Uint8Array {
