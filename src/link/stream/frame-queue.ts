@@ -1,0 +1,123 @@
+import { invalidArgValue, invalidState, type Endpoint } from '../../core/index.js'
+import type { Framing } from '../framing/framing.js'
+
+/** Frames that go to the stream in one write. */
+export interface Slab {
+  readonly memory: Buffer
+  used: number
+  datagrams: number
+  payloadBytes: number
+}
+
+/** Frames that wait to be written: encoded at once into slabs, bounded by payload bytes and datagrams. */
+export class FrameQueue {
+  readonly #framing: Framing
+  readonly #maxBytes: number
+  readonly #maxDatagrams: number
+  readonly #waiting: Slab[] = []
+  readonly #spares: Slab[] = []
+  /** Of the waiting ones and those that the stream has not taken yet. */
+  datagrams = 0
+  payloadBytes = 0
+  #scratch: Buffer | undefined
+  #reserved: { readonly bytes: Buffer; readonly slab: Slab | undefined; readonly endpoint: Endpoint | undefined } | undefined
+
+  constructor(framing: Framing, maxBytes: number, maxDatagrams: number) {
+    this.#framing = framing
+    this.#maxBytes = maxBytes
+    this.#maxDatagrams = maxDatagrams
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** False when it is full. One datagram is always taken, however long. */
+  add(payload: Uint8Array, endpoint: Endpoint | undefined): boolean {
+    const slab = this.#room(payload.length)
+    if (slab === undefined) return false
+    slab.used = this.#framing.encode(payload, endpoint, slab.memory, slab.used)
+    this.#count(slab, payload.length)
+    return true
+  }
+
+  /** Room for a payload of `lengthBytes`: in its frame if the framing leaves it as it is. */
+  reserve(lengthBytes: number, endpoint: Endpoint | undefined): Buffer | undefined {
+    const slab = this.#room(lengthBytes)
+    if (slab === undefined) return undefined
+    const offset = this.#framing.payloadOffset(endpoint)
+    if (offset === undefined) {
+      if (this.#scratch === undefined || this.#scratch.length < lengthBytes) this.#scratch = Buffer.allocUnsafeSlow(lengthBytes)
+      this.#reserved = { bytes: this.#scratch.subarray(0, lengthBytes), slab: undefined, endpoint }
+    } else {
+      const start = slab.used + offset
+      this.#reserved = { bytes: slab.memory.subarray(start, start + lengthBytes), slab, endpoint }
+    }
+    return this.#reserved.bytes
+  }
+
+  commit(lengthBytes: number | undefined): void {
+    const reserved = this.#reserved
+    if (reserved === undefined) throw invalidState('nothing is reserved')
+    const length = lengthBytes ?? reserved.bytes.length
+    if (length > reserved.bytes.length) {
+      throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved.bytes.length} that were reserved`)
+    }
+    this.#reserved = undefined
+    if (reserved.slab === undefined) {
+      this.add(reserved.bytes.subarray(0, length), reserved.endpoint)
+      return
+    }
+    reserved.slab.used = this.#framing.complete(reserved.slab.memory, reserved.slab.used, length, reserved.endpoint)
+    this.#count(reserved.slab, length)
+  }
+
+  /** The next slab to write; {@link done} follows. */
+  take(): Slab | undefined {
+    // What is reserved lies in the last slab, and its user is still writing there.
+    if (this.#reserved?.slab !== undefined && this.#waiting.length === 1) return undefined
+    return this.#waiting.shift()
+  }
+
+  /** The stream has done with a slab, one way or the other. */
+  done(slab: Slab): void {
+    this.datagrams -= slab.datagrams
+    this.payloadBytes -= slab.payloadBytes
+    if (this.#spares.length >= MAX_SPARES) return
+    slab.used = slab.datagrams = slab.payloadBytes = 0
+    this.#spares.push(slab)
+  }
+
+  /** Gives up what waits. Returns how many datagrams. */
+  discard(): number {
+    let discarded = 0
+    for (const slab of this.#waiting.splice(0)) {
+      discarded += slab.datagrams
+      this.done(slab)
+    }
+    this.#reserved = undefined
+    return discarded
+  }
+
+  #room(lengthBytes: number): Slab | undefined {
+    if (this.#reserved !== undefined) throw invalidState('the reserved datagram must be committed first')
+    const isFull = this.datagrams >= this.#maxDatagrams || this.payloadBytes + lengthBytes > this.#maxBytes
+    if (isFull && this.datagrams > 0) return undefined
+    const last = this.#waiting.at(-1)
+    if (last !== undefined && last.used + this.#framing.maxFrameBytes(lengthBytes) <= last.memory.length) return last
+    const slab = this.#spares.pop() ?? { memory: Buffer.allocUnsafeSlow(SLAB_BYTES), used: 0, datagrams: 0, payloadBytes: 0 }
+    this.#waiting.push(slab)
+    return slab
+  }
+
+  #count(slab: Slab, lengthBytes: number): void {
+    slab.datagrams++
+    slab.payloadBytes += lengthBytes
+    this.datagrams++
+    this.payloadBytes += lengthBytes
+  }
+}
+
+/** Holds the longest frame of any framing (2 × 65 507 bytes and a little), and is a good size for a write. */
+const SLAB_BYTES = 256 << 10
+const MAX_SPARES = 4
