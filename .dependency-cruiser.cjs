@@ -15,6 +15,7 @@ const rooms = {
     node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 

@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointLike } from './endpoint.js'
+import type { Payload } from './payload.js'
 
 /**
  * The contract of everything that carries datagrams: a UDP socket, the kinds of UDP link, a byte stream that frames datagrams, a
@@ -27,7 +28,7 @@ export interface Link {
    * @returns False when the queue is full: **the datagram was not queued**; 'drain' follows.
    * @throws Misuse. What the network does is never an exception.
    */
-  send(payload: Uint8Array | DataView | string, endpoint?: Endpoint | EndpointLike): boolean
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike): boolean
 
   /**
    * Room for a datagram in the send memory, to be written in place and queued by {@link commit}. One at a time.
