@@ -83,6 +83,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   readonly #respond = (payload: Payload, request: IncomingRequest): boolean => this.#sendResponse(payload, request)
   readonly #counters = { received: 0, bytesReceived: 0, malformed: 0, own: 0, foreign: 0, unheard: 0, refused: 0, requests: 0 }
   #drainOwed = false
+  #wasHeard = false
   #closed = false
   #closeEmitted = false
   #peerErrorsWatched = false
@@ -116,8 +117,8 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   /** A status message, of a kind that has some. */
   protected heardStatus?(payload: Buffer, sender: number, endpoint: Endpoint): void
 
-  /** Does the link receive although nobody listens? */
-  protected get receivesAlone(): boolean {
+  /** Does the link receive until the first listener comes, although nobody listens? */
+  protected get receivesUntilHeard(): boolean {
     return false
   }
 
@@ -301,7 +302,9 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   /** Receives as long as somebody wants something. */
   protected watch(): void {
     if (this.#closed) return
-    const isWanted = this.isHeard || this.requests.pending > 0 || this.receivesAlone
+    const isHeard = this.isHeard
+    if (isHeard) this.#wasHeard = true
+    const isWanted = isHeard || this.requests.pending > 0 || (this.receivesUntilHeard && !this.#wasHeard)
     for (const input of this.#inputs) {
       const receive = isWanted || input.always
       if (receive === input.isReceiving) continue

@@ -30,7 +30,6 @@ export class ResponderServerLink extends BaseLink {
   readonly #announcer: Announcer
   #last: Endpoint | undefined
   #timer: Timer | undefined
-  #wasHeard = false
   #discarded = 0
 
   /** @internal */
@@ -92,9 +91,8 @@ export class ResponderServerLink extends BaseLink {
     return request.endpoint
   }
 
-  protected override get receivesAlone(): boolean {
-    if (this.isHeard) this.#wasHeard = true
-    return !this.#wasHeard
+  protected override get receivesUntilHeard(): boolean {
+    return true
   }
 
   protected override beforeClose(): void {

@@ -42,7 +42,10 @@ export class LengthDecoder implements FrameDecoder {
   }
 
   push(chunk: Buffer): boolean {
-    if (this.#isBroken) return false
+    if (this.#isBroken) {
+      this.counters.skippedBytes += chunk.length
+      return false
+    }
     let at = this.#finishPartial(chunk)
     while (at + LENGTH_BYTES <= chunk.length && !this.#isBroken) {
       const length = (chunk[at]! << 8) | chunk[at + 1]!

@@ -58,7 +58,7 @@ export function writeOption(value: unknown, spec: OptionSpec): string | undefine
   if (spec.type === 'object' || spec.type === 'function') return undefined
   if (spec.type !== 'list') return String(value)
   const texts = value as readonly string[]
-  const plain = texts.length > 0 && texts.every((text) => text !== '' && !text.startsWith('[') && !/[\s,]/.test(text))
+  const plain = texts.length > 0 && !/^\[[\s"\]]/.test(texts[0]!) && texts.every((text) => text !== '' && !/[\s,]/.test(text))
   return plain ? texts.join(spec.separator) : JSON.stringify(texts)
 }
 
@@ -85,7 +85,7 @@ function checkList(name: string, value: unknown, maxLength: number): readonly st
 }
 
 function readList(name: string, text: string, separator: string): unknown {
-  if (!text.startsWith('[')) return text.split(separator === ' ' ? / +/ : separator).filter((entry) => entry !== '')
+  if (!/^\[[\s"\]]/.test(text)) return text.split(separator === ' ' ? / +/ : separator).filter((entry) => entry !== '')
   try {
     return JSON.parse(text) as unknown
   } catch {
