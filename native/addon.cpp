@@ -12,14 +12,9 @@ namespace {
 
 // setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
 Napi::Value set_receive_tables(const Napi::CallbackInfo& info) {
-  Instance& instance = Instance::of(info.Env());
-  if (!info[0].IsTypedArray() || !info[1].IsTypedArray() || !info[2].IsTypedArray()) {
+  if (!Instance::of(info.Env()).memory.assign(info)) {
     Napi::TypeError::New(info.Env(), "setReceiveTables(slab, datagrams, messages)").ThrowAsJavaScriptException();
-    return info.Env().Undefined();
   }
-  instance.slab.assign(info[0].As<Napi::Object>());
-  instance.datagram_table.assign(info[1].As<Napi::Object>());
-  instance.message_table.assign(info[2].As<Napi::Object>());
   return info.Env().Undefined();
 }
 

@@ -59,6 +59,7 @@ Napi::Function Socket::define(Napi::Env env) {
                          InstanceMethod<&Socket::get_option>("getOption"),
                          InstanceMethod<&Socket::poll>("poll"),
                          InstanceMethod<&Socket::set_slots>("setSlots"),
+                         InstanceMethod<&Socket::set_memory>("setMemory"),
                          InstanceMethod<&Socket::set_turn>("setTurn"),
                          InstanceMethod<&Socket::receive>("receive"),
                          InstanceMethod<&Socket::send>("send"),
@@ -135,6 +136,13 @@ Napi::Value Socket::set_slots(const Napi::CallbackInfo& info) {
   return number(info.Env(), 0);
 }
 
+Napi::Value Socket::set_memory(const Napi::CallbackInfo& info) {
+  auto memory = std::make_unique<ReceiveMemory>();
+  if (!memory->assign(info)) return misuse(info.Env(), "setMemory(slab, datagrams, messages)");
+  own_memory_ = std::move(memory);
+  return info.Env().Undefined();
+}
+
 Napi::Value Socket::set_turn(const Napi::CallbackInfo& info) {
   if (!arguments_are(info, {napi_number, napi_number})) return misuse(info.Env(), "setTurn(spinNs, turnNs)");
   spin_ns_ = uint_argument(info, 0);
@@ -149,7 +157,8 @@ Napi::Value Socket::receive(const Napi::CallbackInfo& info) {
 
 int Socket::receive_batch(int flags) {
   Instance& instance = Instance::of(Env());
-  const ReceiveTables tables{instance.slab.view(), instance.datagram_table.view(), instance.message_table.view()};
+  const ReceiveMemory& memory = own_memory_ ? *own_memory_ : instance.memory;
+  const ReceiveTables tables{memory.slab.view(), memory.datagram_table.view(), memory.message_table.view()};
   return receive_messages(fd_, flags, Slots{slot_bytes_, stride_bytes_, slots_}, tables, instance.receive_scratch());
 }
 

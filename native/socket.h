@@ -45,6 +45,9 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value poll(const Napi::CallbackInfo& info);
   // setSlots(slotBytes, strideBytes, slots): number. How a batch divides the shared slab.
   Napi::Value set_slots(const Napi::CallbackInfo& info);
+  // setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void. Receives there from now on, not
+  // where the thread does.
+  Napi::Value set_memory(const Napi::CallbackInfo& info);
   // setTurn(spinNs, turnNs): void. How long a turn waits for the next batch, and how long it may last in all.
   Napi::Value set_turn(const Napi::CallbackInfo& info);
   // receive(flags): number of messages. The way of the error queue (MSG_ERRQUEUE); batches come by event.
@@ -63,7 +66,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void dispatch(Event event, int value);
   int start_polling(int interest);
   void stop_polling();
-  // One recvmmsg(2) into the shared slab and tables. Returns the number of messages or a negated errno.
+  // One recvmmsg(2) into the slab and tables: its own, or those of the thread. Returns the number of messages or a
+  // negated errno.
   int receive_batch(int flags);
   // Batch after batch, for as long as the next one is there or comes soon, and the turn lasts.
   void take_turn();
@@ -87,6 +91,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   uint32_t spins_to_skip_ = 0;
   uint32_t spin_penalty_ = 1;
   Poller* poller_ = nullptr;
+  std::unique_ptr<ReceiveMemory> own_memory_;
   std::unique_ptr<Napi::AsyncContext> async_context_;
   // Weak while the socket is idle and strong while it polls, like the wrapper object itself: an idle socket that
   // nobody holds is collected and closed, a listening one stays.

@@ -14,8 +14,10 @@ export interface NativeSocket {
   getOption(level: number, name: number, out: Uint8Array): number
   /** Watches the descriptor: a mask of {@link INTEREST}. While it is not 0 the socket is kept from collection. */
   poll(interest: number): number
-  /** How a batch divides the shared slab: `slots` of `slotBytes`, `strideBytes` apart. */
+  /** How a batch divides the slab: `slots` of `slotBytes`, `strideBytes` apart. */
   setSlots(slotBytes: number, strideBytes: number, slots: number): number
+  /** Where this socket receives from now on, instead of where the thread does; as {@link Addon.setReceiveTables}. */
+  setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /**
    * After a batch, looks for the next one for up to `spinNs` before it goes back to the event loop, and does so for up to `turnNs` in
    * all. A socket that looks in vain does it more and more rarely. 0 (the default): one batch a turn.
@@ -60,7 +62,7 @@ export interface NativeLayout {
 
 export interface Addon {
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
-  /** Where every socket of this thread receives. The addon looks the memory up at each use and survives its detaching. */
+  /** Where every socket of this thread receives that has no memory of its own. The addon looks the memory up at each use and survives its detaching. */
   setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /** getifaddrs(3), or a negated errno. */
   interfaces(): NativeInterfaceEntry[] | number

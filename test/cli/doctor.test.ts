@@ -132,7 +132,7 @@ function facts(but: { sysctls?: Partial<Facts['sysctls']>; reversePathFilter?: F
       kernel: '6.1.0', ipv6: true, sendOffload: true, receiveOffload: true, sendOffloadRefused: [], reusePort: true, forceBufferSizes: true,
       bindToDevice: true, mark: true, busyPoll: true, maxPacing: true, kernelDrops: true, kernelDropsOnDemand: true, receiveTimestamp: true,
       receivePacketInfo: true, receiveErrors: true, multicastAll: true, multicastAllIpv6: true, maxReceiveBufferBytes: buffer,
-      maxSendBufferBytes: buffer, maxMemberships: 20,
+      maxSendBufferBytes: buffer, maxMemberships: 20, interfaceEvents: true,
     }, // prettier-ignore
     capabilitiesProblem: undefined,
     sysctls: { ...(Object.fromEntries(SYSCTLS.map((name) => [name, buffer])) as Facts['sysctls']), ...but.sysctls },

@@ -193,6 +193,8 @@ export class FakeSocket implements NativeSocket {
   readonly #addon: FakeAddon
   readonly #onEvent: NativeEventHandler
   readonly #fd: number
+  /** This socket's own memory; undefined: that of the thread. */
+  #ownTables: Tables | undefined
   #local: Endpoint
   #peer: Endpoint | undefined
 
@@ -348,6 +350,10 @@ export class FakeSocket implements NativeSocket {
     if (slots > MAX_MESSAGES_PER_CALL || slotBytes > strideBytes) return -ERRNO.EINVAL
     this.slots = { bytes: slotBytes, stride: strideBytes, count: slots }
     return 0
+  }
+
+  setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void {
+    this.#ownTables = { slab, datagrams, messages }
   }
 
   setTurn(spinNs: number, turnNs: number): void {
@@ -525,6 +531,7 @@ export class FakeSocket implements NativeSocket {
   }
 
   #tables(): Tables {
+    if (this.#ownTables !== undefined) return this.#ownTables
     if (this.#addon.tables === undefined) throw new Error('receive before setReceiveTables')
     return this.#addon.tables
   }

@@ -144,6 +144,7 @@ const CAPABILITIES: { readonly [Name in ProbedName]: string } = {
   receiveErrors: 'IP_RECVERR: ICMP errors with the peer that they concern',
   multicastAll: 'IP_MULTICAST_ALL: a socket can receive its own groups only',
   multicastAllIpv6: 'IPV6_MULTICAST_ALL: the same for IPv6 (Linux 4.20)',
+  interfaceEvents: 'rtnetlink: the kernel tells what happens to interfaces',
   bindToDevice: 'SO_BINDTODEVICE: a socket can be tied to an interface',
   mark: 'SO_MARK: firewall marks (CAP_NET_ADMIN)',
   busyPoll: 'SO_BUSY_POLL: polling a device for lower latency',
