@@ -4,6 +4,15 @@
  * May import core, `node:events` and, to let promises settle between two events, `node:timers`. Knows no protocol and no real
  * socket; asks for no time, no randomness and no test framework but what is passed in.
  */
+export {
+  LinkSuiteError,
+  linkSuite,
+  type LinkPair,
+  type LinkSuiteOptions,
+  type LinkTraits,
+  type TestFramework,
+} from './link-suite/index.js'
+export { forSeeds } from './for-seeds.js'
 export { HostClock, type ClockSkew } from './host-clock.js'
 export type { SimulatedLinkOptions } from './link-options.js'
 export { DROP_REASONS, type DropReason, type NetworkStatistics } from './network-statistics.js'
