@@ -9,18 +9,20 @@ import {
   invalidArgValue,
   invalidState,
   outOfRange,
-  type Clock,
+  payloadBytes,
+  throwingLater,
+  writePayload,
   type DatagramBatch,
   type EndpointLike,
   type Link,
-  type LinkStatistics,
-  type Random,
+  type Payload,
 } from '../core/index.js'
 import { DATAGRAM_TYPE, HEADER_BYTES, emptyHeader, readHeader, writeHeader } from './header.js'
 import { IncomingRequest } from './incoming-request.js'
 import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
+import { payloadBuffer } from './payload.js'
+import type { DatagramSource, Surroundings } from './platform.js'
 import type { ResolvedCommon } from './options/link-options.js'
-import { payloadLength, viewOf, type Payload } from './payload.js'
 import { Requests, type RequestPlan } from './requests.js'
 import { SelectedBatch, type OwnedBatch } from './selected-batch.js'
 
@@ -36,12 +38,6 @@ export interface RequestOptions {
   endpoint?: Endpoint | EndpointLike
 }
 
-/** What a link needs of its surroundings. */
-export interface Surroundings {
-  readonly clock: Clock
-  readonly random: Random
-}
-
 /** What all kinds have in common, as they resolved it. */
 export type BaseOptions = Pick<ResolvedCommon, 'header' | 'requestTimeoutMs' | 'requestRetryMs' | 'maxPendingRequests'> & {
   readonly role: 'client' | 'server'
@@ -51,7 +47,7 @@ export type BaseOptions = Pick<ResolvedCommon, 'header' | 'requestTimeoutMs' | '
 export type Inspect = (batch: OwnedBatch, i: number) => boolean
 
 interface Input {
-  readonly link: Link
+  readonly source: DatagramSource
   readonly inspect: Inspect | undefined
   /** Received from also while nobody listens. */
   readonly always: boolean
@@ -77,7 +73,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   readonly #options: BaseOptions
   readonly #output: Link
   readonly #inputs: Input[] = []
-  readonly #carriers = new Set<Link>()
+  readonly #carriers = new Set<Link | DatagramSource>()
   readonly #consumers = new BatchConsumers<OwnedBatch>(() => this.watch())
   readonly #seen = emptyHeader()
   readonly #respond = (payload: Payload, request: IncomingRequest): boolean => this.#sendResponse(payload, request)
@@ -104,6 +100,11 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     })
     this.#own(output)
     output.on('drain', () => this.#emitDrain())
+    output.on('sendError', (error, endpoint) => this.tell('sendError', error, endpoint))
+    output.on('error', (error) => {
+      this.close()
+      this.emit('error', error)
+    })
   }
 
   // What a kind decides.
@@ -183,7 +184,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     this.checkOpen()
     if (!this.header) throw invalidState('request needs the option header: a raw link cannot match responses')
     checkOptions('options', options, REQUEST_OPTIONS)
-    this.#checkLength('payload.length', payloadLength(payload))
+    const bytes = payloadBuffer(payload, this.maxPayloadBytes)
     const { timeoutMs = this.#options.requestTimeoutMs, retryMs = this.#options.requestRetryMs, signal } = options
     checkInteger('options.timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS)
     checkInteger('options.retryMs', retryMs, 0, MAX_TIMEOUT_MS)
@@ -194,7 +195,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     const endpoint = options.endpoint === undefined ? undefined : Endpoint.from(options.endpoint)
     const isMulticast = endpoint?.isMulticast === true
     return this.requests.start({
-      payload: Buffer.from(typeof payload === 'string' ? payload : viewOf(payload)),
+      payload: Buffer.from(bytes),
       endpoint: isMulticast ? undefined : endpoint,
       timeoutMs,
       retryMs,
@@ -203,11 +204,16 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   }
 
   stats(): KindLinkStatistics {
-    const sums = sumStatistics([...this.#carriers].map((carrier) => carrier.stats()))
+    const sums = this.#output.stats()
     const { received, bytesReceived, malformed, own, foreign, unheard, refused, requests } = this.#counters
     const asked = this.requests.counters
     return {
-      ...sums,
+      datagramsQueued: sums.datagramsQueued,
+      datagramsSent: sums.datagramsSent,
+      datagramsFailed: sums.datagramsFailed,
+      datagramsDiscarded: sums.datagramsDiscarded,
+      queuedDatagrams: sums.queuedDatagrams,
+      queuedBytes: sums.queuedBytes,
       bytesSent: sums.bytesSent - this.#headerBytes * sums.datagramsSent,
       datagramsRefused: sums.datagramsRefused + refused,
       datagramsReceived: received,
@@ -285,11 +291,11 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     if (this.#closed) throw closedError('link')
   }
 
-  /** Receives from `link`. Every datagram passes `inspect`, if it is given; with `always`, also while nobody listens. */
-  protected addInput(link: Link, inspect?: Inspect, always = false): void {
-    this.#own(link)
+  /** Receives from `source`. Every datagram passes `inspect`, if it is given; with `always`, also while nobody listens. */
+  protected addInput(source: Link | DatagramSource, inspect?: Inspect, always = false): void {
+    this.#own(source)
     const input: Input = {
-      link,
+      source,
       inspect,
       always,
       onBatch: (batch) => this.#receive(batch as OwnedBatch, inspect),
@@ -309,8 +315,8 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       const receive = isWanted || input.always
       if (receive === input.isReceiving) continue
       input.isReceiving = receive
-      if (receive) input.link.on('batch', input.onBatch)
-      else input.link.off('batch', input.onBatch)
+      if (receive) input.source.on('batch', input.onBatch)
+      else input.source.off('batch', input.onBatch)
     }
     this.#watchPeerErrors()
   }
@@ -322,13 +328,12 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 
   /** Sends with a header, whatever the link is. `target` undefined: the output's own peer. */
   protected sendTyped(type: number, payload: Payload, target: Endpoint | undefined, addressee = 0, correlation = 0): boolean {
-    const length = payloadLength(payload)
+    const length = payloadBytes(payload)
     if (length > this.#output.maxPayloadBytes - HEADER_BYTES) this.#checkLength('payload.length', length)
     const room = this.#output.reserve(HEADER_BYTES + length, target)
     if (room === undefined) return false
     writeHeader(room, type, this.senderId, addressee, correlation)
-    if (typeof payload === 'string') room.write(payload, HEADER_BYTES)
-    else room.set(viewOf(payload), HEADER_BYTES)
+    writePayload(payload, room, HEADER_BYTES)
     this.#output.commit()
     return true
   }
@@ -347,30 +352,19 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     this.#counters.foreign++
   }
 
-  /** Calls listeners. What they throw is the program's to handle, and costs nobody else the event. */
+  /** Calls listeners. What they throw costs nobody else the event. */
   protected tell<Name extends keyof KindLinkEvents>(name: Name, ...args: KindLinkEvents[Name]): void {
-    try {
-      ;(this as EventEmitter).emit(name, ...args)
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
+    throwingLater(() => (this as EventEmitter).emit(name, ...args))
   }
 
   get #headerBytes(): number {
     return this.header ? HEADER_BYTES : 0
   }
 
-  #own(link: Link): void {
-    if (this.#carriers.has(link)) return
-    this.#carriers.add(link)
-    link.on('sendError', (error, endpoint) => this.tell('sendError', error, endpoint))
-    link.on('error', (error) => {
-      this.close()
-      this.emit('error', error)
-    })
-    link.on('close', () => this.close())
+  #own(carrier: Link | DatagramSource): void {
+    if (this.#carriers.has(carrier)) return
+    this.#carriers.add(carrier)
+    carrier.on('close', () => this.close())
   }
 
   /** ICMP errors are a UDP socket's; it looks for them only where somebody listens. */
@@ -489,7 +483,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   }
 
   #refuse(payload: Payload): false {
-    this.#checkLength('payload.length', payloadLength(payload))
+    this.#checkLength('payload.length', payloadBytes(payload))
     this.#counters.refused++
     this.#drainOwed = true
     return false
@@ -513,25 +507,6 @@ export function checkOnlyPeer(endpoint: Endpoint | EndpointLike | undefined, pee
   const given = Endpoint.from(endpoint)
   if (!given.equals(peer))
     throw invalidArgValue('endpoint', given.toString(), `must be ${peer.toString()}, the peer of this link`)
-}
-
-function sumStatistics(all: readonly LinkStatistics[]): LinkStatistics {
-  const sum: LinkStatistics = {
-    datagramsReceived: 0,
-    bytesReceived: 0,
-    datagramsQueued: 0,
-    datagramsSent: 0,
-    bytesSent: 0,
-    datagramsFailed: 0,
-    datagramsDiscarded: 0,
-    datagramsRefused: 0,
-    queuedDatagrams: 0,
-    queuedBytes: 0,
-  }
-  for (const one of all) {
-    for (const name of Object.keys(sum) as (keyof LinkStatistics)[]) sum[name] += one[name]
-  }
-  return sum
 }
 
 const DATAGRAM_EVENTS = ['batch', 'announce', 'request', 'response'] as const

@@ -1,10 +1,25 @@
-import type { Endpoint, Link } from '../core/index.js'
-import type { Surroundings } from './base-link.js'
+import type { Clock, DatagramBatch, Endpoint, Link, Random } from '../core/index.js'
 import type { ResolvedUdp } from './options/link-options.js'
+
+/** Time and chance, as everything here takes them. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly random: Random
+}
 
 /** A link that has a local endpoint: a UDP socket, or a simulated one. */
 export interface DatagramSocket extends Link {
   address(): Endpoint
+}
+
+/** What datagrams come from: a link, or the memberships of a group. */
+export interface DatagramSource {
+  on(event: 'batch', listener: (batch: DatagramBatch) => void): unknown
+  on(event: 'close', listener: () => void): unknown
+  off(event: 'batch', listener: (batch: DatagramBatch) => void): unknown
+  close(): void
+  ref(): unknown
+  unref(): unknown
 }
 
 /** A socket for one local endpoint. */
@@ -16,16 +31,16 @@ export interface UnicastRequest {
   readonly localAddress?: string | undefined
   /** The only peer: others are not heard. */
   readonly peer?: Endpoint
-  /** The socket also sends to groups, by `localInterface` and so many hops. */
-  readonly multicastTtl?: number
+  /** The socket also sends to this group, by `localInterface` and so many hops. */
+  readonly group?: { readonly endpoint: Endpoint; readonly ttl: number }
+  /** The port is shared with the group's own receivers. */
+  readonly sharesPort?: boolean
 }
 
-/** A socket that hears one group. Others on this host may hear it as well. */
+/** Everything that is sent to a group and port, by `localInterface` or all interfaces, now and later. */
 export interface GroupRequest {
   readonly options: ResolvedUdp
   readonly group: Endpoint
-  /** It also sends to the group, so many hops far. */
-  readonly multicastTtl?: number
 }
 
 /**
@@ -36,5 +51,5 @@ export interface LinkPlatform extends Surroundings {
   /** The endpoint of an address or a name. */
   resolve(host: string, port: number): Promise<Endpoint>
   openUnicast(request: UnicastRequest): Promise<DatagramSocket>
-  openGroup(request: GroupRequest): Promise<DatagramSocket>
+  openGroup(request: GroupRequest): Promise<DatagramSource>
 }

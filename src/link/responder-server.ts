@@ -1,11 +1,11 @@
-import { Endpoint, type EndpointLike, type Timer } from '../core/index.js'
+import { Endpoint, type EndpointLike, type Payload, type Timer } from '../core/index.js'
 import { Announcer } from './announcer.js'
 import { BaseLink, NOBODY } from './base-link.js'
 import { DATAGRAM_TYPE } from './header.js'
 import type { IncomingRequest } from './incoming-request.js'
 import type { KindLinkStatistics } from './link-events.js'
 import type { ResolvedResponderServer } from './options/link-options.js'
-import { payloadBytes, type Payload } from './payload.js'
+import { payloadBuffer } from './payload.js'
 import { PeerTable } from './peer-table.js'
 import type { DatagramSocket, LinkPlatform } from './platform.js'
 
@@ -73,7 +73,7 @@ export class ResponderServerLink extends BaseLink {
   announce(payload: Payload): boolean {
     this.checkOpen()
     this.#expire()
-    const bytes = payloadBytes(payload, this.maxPayloadBytes)
+    const bytes = payloadBuffer(payload, this.maxPayloadBytes)
     const newest = this.#clients.newest
     if (newest === undefined) return true
     return this.#announcer.announce(bytes, this.#options.announceTo === 'last' ? [newest] : this.#clients.endpoints())

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { SocketError, loadAddon, type Addon } from '../binding/index.js'
 import { Endpoint, checkInteger, closedError, invalidArgType, type EndpointLike, type Timer } from '../core/index.js'
-import { throwingLater } from '../socket/throwing-later.js'
+import { throwingLater } from '../core/throwing-later.js'
 import { readAddressList } from './address-list.js'
 import { ChangeQueue } from './change-queue.js'
 import type {

@@ -7,7 +7,7 @@ import {
   invalidArgValue,
   parseAddress,
 } from '../core/index.js'
-import { throwLater } from '../socket/throwing-later.js'
+import { throwLater } from '../core/throwing-later.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /**

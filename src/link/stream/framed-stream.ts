@@ -7,16 +7,18 @@ import {
   checkPeerPort,
   closedError,
   invalidArgType,
+  throwingLater,
   type Clock,
   type DatagramBatch,
   type EndpointLike,
   type Link,
   type LinkEvents,
   type LinkStatistics,
+  type Payload,
   type Random,
 } from '../../core/index.js'
 import { emptyFrameCounters, type FrameCounters, type FrameDecoder, type Framing } from '../framing/framing.js'
-import { payloadBytes, type Payload } from '../payload.js'
+import { payloadBuffer } from '../payload.js'
 import type { ByteStream, StreamSource } from './byte-stream.js'
 import { FrameQueue, type Slab } from './frame-queue.js'
 
@@ -97,7 +99,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     try {
       await this.#source.start({
         opened: (stream) => this.#opened(stream),
-        failed: (error) => this.#emitSafely(() => this.emit('openError', error)),
+        failed: (error) => throwingLater(() => this.emit('openError', error)),
         ended: () => this.close(),
       })
     } catch (error) {
@@ -128,7 +130,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   send(payload: Payload, endpoint?: Endpoint | EndpointLike): boolean {
     this.#checkOpen()
     const target = this.#target(endpoint)
-    if (!this.#queue.add(payloadBytes(payload, this.maxPayloadBytes), target)) return this.#refuse()
+    if (!this.#queue.add(payloadBuffer(payload, this.maxPayloadBytes), target)) return this.#refuse()
     this.#scheduleFlush()
     return true
   }
@@ -262,7 +264,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     stream.readable.pause()
     stream.writable.on('drain', () => this.#unblock(stream))
     if (!this.#isReferenced) stream.unref()
-    this.#emitSafely(() => this.emit('up', stream.peer))
+    throwingLater(() => this.emit('up', stream.peer))
     this.#watch()
     if (!this.#closed) this.#write()
   }
@@ -272,7 +274,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     this.#decoder?.end()
     Object.assign(this.#frames, sumOf(this.#frames, this.#decoder?.counters))
     this.#decoder = undefined
-    if (!this.#closed) this.#emitSafely(() => this.emit('down', stream.peer))
+    if (!this.#closed) throwingLater(() => this.emit('down', stream.peer))
   }
 
   /** Lets the stream take what it was given, but not for ever. */
@@ -303,7 +305,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     this.#endpoints = []
     this.#counters.received += batch.count
     this.#counters.bytesReceived += batch.bytes
-    this.#emitSafely(() => this.emit('batch', batch))
+    throwingLater(() => this.emit('batch', batch))
     if (this.#consumers.isWaiting) this.#consumers.offer(batch)
     batch.finish()
   }
@@ -341,7 +343,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   #written(slab: Slab, error: Error | null | undefined): void {
     if (error) {
       this.#counters.failed += slab.datagrams
-      this.#emitSafely(() => this.emit('sendError', error, undefined))
+      throwingLater(() => this.emit('sendError', error, undefined))
     } else {
       this.#counters.sent += slab.datagrams
       this.#counters.bytesSent += slab.payloadBytes
@@ -350,7 +352,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     if (this.#closed) return
     if (this.#drainOwed) {
       this.#drainOwed = false
-      this.#emitSafely(() => this.emit('drain'))
+      throwingLater(() => this.emit('drain'))
     }
   }
 
@@ -389,16 +391,6 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('link')
-  }
-
-  #emitSafely(emit: () => void): void {
-    try {
-      emit()
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
   }
 }
 

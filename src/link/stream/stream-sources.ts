@@ -2,16 +2,12 @@ import { spawn } from 'node:child_process'
 import { constants, close, open } from 'node:fs'
 import { Socket, connect, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Endpoint, type Clock, type Random, type Timer } from '../../core/index.js'
+import { Endpoint, type Timer } from '../../core/index.js'
 import { endpoint } from '../../socket/index.js'
 import { backoffMs } from '../backoff.js'
 import type { ResolvedProxied } from '../options/link-options.js'
+import type { Surroundings } from '../platform.js'
 import type { ByteStream, StreamSource, StreamSourceOwner } from './byte-stream.js'
-
-interface Surroundings {
-  readonly clock: Clock
-  readonly random: Random
-}
 
 /** The source of streams that the options ask for. */
 export function streamSource(options: ResolvedProxied, surroundings: Surroundings): StreamSource {
