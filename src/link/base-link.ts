@@ -4,6 +4,7 @@ import {
   Endpoint,
   checkInteger,
   checkOptions,
+  checkPeerPort,
   closedError,
   invalidArgType,
   invalidArgValue,
@@ -97,6 +98,9 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       maxPending: options.maxPendingRequests,
       transmit: (plan, correlation) => this.#sendRequest(plan, correlation),
       onPendingChange: () => this.watch(),
+      onTimeOut: (plan) => {
+        if (plan.endpoint === undefined) this.requestTimedOut?.()
+      },
     })
     this.#own(output)
     output.on('drain', () => this.#emitDrain())
@@ -122,6 +126,9 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   protected get receivesUntilHeard(): boolean {
     return false
   }
+
+  /** A request that named nobody was not answered. */
+  protected requestTimedOut?(): void
 
   protected beforeClose(): void {}
 
@@ -213,7 +220,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       datagramsFailed: sums.datagramsFailed,
       datagramsDiscarded: sums.datagramsDiscarded,
       queuedDatagrams: sums.queuedDatagrams,
-      queuedBytes: sums.queuedBytes,
+      queuedBytes: sums.queuedBytes - this.#headerBytes * sums.queuedDatagrams,
       bytesSent: sums.bytesSent - this.#headerBytes * sums.datagramsSent,
       datagramsRefused: sums.datagramsRefused + refused,
       datagramsReceived: received,
@@ -505,6 +512,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 export function checkOnlyPeer(endpoint: Endpoint | EndpointLike | undefined, peer: Endpoint): void {
   if (endpoint === undefined || endpoint === peer) return
   const given = Endpoint.from(endpoint)
+  checkPeerPort('endpoint.port', given.port)
   if (!given.equals(peer))
     throw invalidArgValue('endpoint', given.toString(), `must be ${peer.toString()}, the peer of this link`)
 }

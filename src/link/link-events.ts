@@ -1,4 +1,5 @@
 import type { Endpoint, LinkEvents, LinkStatistics } from '../core/index.js'
+import type { DiscoveredServer } from './discovery/server-list.js'
 import type { IncomingRequest } from './incoming-request.js'
 
 /** Why a peer is no longer there. */
@@ -30,6 +31,8 @@ export interface KindLinkEvents extends LinkEvents {
   /** A peer is there: a client that was heard of, a server that was found, a stream that is open. */
   peer: [endpoint: Endpoint]
   peerlost: [endpoint: Endpoint, reason: PeerLostReason]
+  /** A client with discovery talks to this server now, or to none. */
+  server: [server: DiscoveredServer | undefined]
   /** The network could not deliver an earlier datagram (ICMP). */
   peerError: [error: Error]
 }

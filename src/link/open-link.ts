@@ -1,6 +1,13 @@
 import { checkOptions, invalidArgType } from '../core/index.js'
+import { openDiscoveryClient, type DiscoveryClientLink } from './discovery/discovery-client.js'
+import { openDiscoveryServer, type DiscoveryServerLink } from './discovery/discovery-server.js'
+import { openMulticast, type MulticastLink } from './multicast-link.js'
 import type {
+  DiscoveryClientOptions,
+  DiscoveryServerOptions,
   LinkOptions,
+  MulticastClientOptions,
+  MulticastServerOptions,
   PointToPointClientOptions,
   PointToPointServerOptions,
   ProxiedOptions,
@@ -17,7 +24,8 @@ import { openResponderServer, type ResponderServerLink } from './responder-serve
 import { systemPlatform, type Lookup } from './system-platform.js'
 
 /** A link of any kind. */
-export type AnyLink = PointToPointLink | ResponderServerLink | ProxiedLink
+export type AnyLink =
+  PointToPointLink | ResponderServerLink | DiscoveryClientLink | DiscoveryServerLink | MulticastLink | ProxiedLink
 
 /** What is not part of a link's description. */
 export interface OpenLinkOptions {
@@ -41,6 +49,9 @@ export function openLink(
   options?: OpenLinkOptions,
 ): Promise<PointToPointLink>
 export function openLink(link: ResponderServerOptions, options?: OpenLinkOptions): Promise<ResponderServerLink>
+export function openLink(link: DiscoveryClientOptions, options?: OpenLinkOptions): Promise<DiscoveryClientLink>
+export function openLink(link: DiscoveryServerOptions, options?: OpenLinkOptions): Promise<DiscoveryServerLink>
+export function openLink(link: MulticastClientOptions | MulticastServerOptions, options?: OpenLinkOptions): Promise<MulticastLink>
 export function openLink(link: ProxiedOptions, options?: OpenLinkOptions): Promise<ProxiedLink>
 export function openLink(link: LinkOptions | string, options?: OpenLinkOptions): Promise<AnyLink>
 export function openLink(link: LinkOptions | string, options: OpenLinkOptions = {}): Promise<AnyLink> {
@@ -78,8 +89,9 @@ function openKind(options: ResolvedLinkOptions, platform: LinkPlatform): Promise
     case 'proxied':
       return openProxied(options, platform)
     case 'discovery':
+      return options.role === 'client' ? openDiscoveryClient(options, platform) : openDiscoveryServer(options, platform)
     case 'multicast':
-      throw new Error('not yet')
+      return openMulticast(options, platform)
   }
 }
 

@@ -20,6 +20,8 @@ export interface RequestsOwner {
   transmit(plan: RequestPlan, correlation: number): boolean
   /** The number of pending requests has become 0, or 1. */
   onPendingChange(): void
+  /** Nobody answered. */
+  onTimeOut?(plan: RequestPlan): void
 }
 
 /** Requests that wait for their responses: numbered, repeated until answered, and settled exactly once. */
@@ -127,6 +129,7 @@ export class Requests {
     this.counters.timedOut++
     this.#settle(request)
     request.reject(timeoutError(request))
+    this.#owner.onTimeOut?.(request.plan)
   }
 
   #settle(request: PendingRequest): void {
@@ -172,4 +175,5 @@ function tooManyError(limit: number): Error {
   return Object.assign(new Error(`${limit} requests wait for a response already (maxPendingRequests)`), { code: 'ENOBUFS' })
 }
 
-const MAX_RETRY_MS = 60_000
+/** However long a request may take: who waits for a minute has a try every few seconds. */
+const MAX_RETRY_MS = 4000

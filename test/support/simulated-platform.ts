@@ -12,9 +12,10 @@ export function simulatedPlatform(host: SimulatedHost, names: Readonly<Record<st
       if (address === undefined) return Promise.reject(Object.assign(new Error(`no ${name}`), { code: 'ENOTFOUND' }))
       return Promise.resolve(Endpoint.of(address, port))
     },
-    openUnicast: ({ options, family, peer, localAddress }) => {
+    openUnicast: ({ options, family, peer, localAddress, sharesPort }) => {
       const link = host.openLink({
         port: options.localPort,
+        reusePort: sharesPort ?? false,
         family: family === 'both' ? 'IPv4' : family,
         ...(peer === undefined ? {} : { peer }),
         ...(localAddress === undefined || Endpoint.of(localAddress, 0).isAny ? {} : { address: localAddress }),

@@ -93,6 +93,9 @@ function resolveMulticast(resolved: Record<string, unknown>): void {
   if (clientGroup === 'announced' && resolved['header'] !== true) {
     throw invalidArgValue('options.clientGroup', clientGroup, 'needs the option header: a raw link has no status message')
   }
+  if (clientGroup === 'announced' && resolved['role'] === 'client' && resolved['multicastTtl'] === 0) {
+    throw invalidArgValue('options.multicastTtl', 0, 'needs a group that is known beforehand, not an announced one')
+  }
   if (clientGroup === 'derived') derivedGroup(server, resolved['serverMulticastPort'] as number)
   if (clientGroup === 'shared' && (resolved['localPort'] as number) !== 0) {
     throw invalidArgValue('options.localPort', resolved['localPort'], 'is the port of the group where clientGroup is shared')

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import type { Endpoint } from '../../core/index.js'
+import { Endpoint } from '../../core/index.js'
 
 /** Bytes in both directions, however they came to be. */
 export interface ByteStream {
@@ -7,6 +7,8 @@ export interface ByteStream {
   readonly writable: Writable
   /** Who is at the other end; {@link NO_ADDRESS} where that has none. */
   readonly peer: Endpoint
+  /** Does the other end get the very memory that was written here, as that of a Duplex in this process may? */
+  readonly sharesMemory: boolean
   /** Ends at once, whatever is still on its way. */
   destroy(): void
   ref(): void
@@ -36,3 +38,6 @@ export interface StreamSource {
   ref(): void
   unref(): void
 }
+
+/** The endpoint of a peer that has none: at the other end of a pipe, a Unix socket, a stream. */
+export const NO_ADDRESS = Endpoint.of('0.0.0.0', 0)

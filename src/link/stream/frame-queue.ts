@@ -2,8 +2,18 @@ import { invalidArgValue, invalidState, type Endpoint } from '../../core/index.j
 import type { Framing } from '../framing/framing.js'
 
 /** Frames that go to the stream in one write. */
-export interface Slab {
+export interface Chunk {
+  readonly bytes: Buffer
+  readonly datagrams: number
+  readonly payloadBytes: number
+  /** Whose memory is free afterwards. */
+  readonly slab: Slab | undefined
+}
+
+interface Slab {
   readonly memory: Buffer
+  /** What lies before has been taken. */
+  start: number
   used: number
   datagrams: number
   payloadBytes: number
@@ -16,7 +26,7 @@ export class FrameQueue {
   readonly #maxDatagrams: number
   readonly #waiting: Slab[] = []
   readonly #spares: Slab[] = []
-  /** Of the waiting ones and those that the stream has not taken yet. */
+  /** Of the waiting ones. */
   datagrams = 0
   payloadBytes = 0
   #scratch: Buffer | undefined
@@ -29,7 +39,7 @@ export class FrameQueue {
   }
 
   get isEmpty(): boolean {
-    return this.#waiting.length === 0
+    return this.datagrams === 0
   }
 
   /** False when it is full. One datagram is always taken, however long. */
@@ -72,29 +82,33 @@ export class FrameQueue {
     this.#count(reserved.slab, length)
   }
 
-  /** The next slab to write; {@link done} follows. */
-  take(): Slab | undefined {
-    // What is reserved lies in the last slab, and its user is still writing there.
-    if (this.#reserved?.slab !== undefined && this.#waiting.length === 1) return undefined
-    return this.#waiting.shift()
+  /** The next frames to write, which count as queued no longer; {@link done} follows. */
+  take(): Chunk | undefined {
+    const slab = this.#waiting[0]
+    if (slab === undefined || slab.datagrams === 0) return undefined
+    // What is reserved lies in this slab, and its user is still writing there: only what comes before it goes.
+    const isWhole = this.#reserved?.slab !== slab
+    if (isWhole) this.#waiting.shift()
+    const { start, used, datagrams, payloadBytes } = slab
+    slab.start = used
+    slab.datagrams = slab.payloadBytes = 0
+    this.datagrams -= datagrams
+    this.payloadBytes -= payloadBytes
+    return { bytes: slab.memory.subarray(start, used), datagrams, payloadBytes, slab: isWhole ? slab : undefined }
   }
 
-  /** The stream has done with a slab, one way or the other. */
-  done(slab: Slab): void {
-    this.datagrams -= slab.datagrams
-    this.payloadBytes -= slab.payloadBytes
-    if (this.#spares.length >= MAX_SPARES) return
-    slab.used = slab.datagrams = slab.payloadBytes = 0
+  /** The stream does not need the memory of a chunk any more. */
+  done({ slab }: Chunk): void {
+    if (slab === undefined || this.#spares.length >= MAX_SPARES) return
+    slab.start = slab.used = 0
     this.#spares.push(slab)
   }
 
   /** Gives up what waits. Returns how many datagrams. */
   discard(): number {
-    let discarded = 0
-    for (const slab of this.#waiting.splice(0)) {
-      discarded += slab.datagrams
-      this.done(slab)
-    }
+    const discarded = this.datagrams
+    this.#waiting.length = 0
+    this.datagrams = this.payloadBytes = 0
     this.#reserved = undefined
     return discarded
   }
@@ -105,7 +119,7 @@ export class FrameQueue {
     if (isFull && this.datagrams > 0) return undefined
     const last = this.#waiting.at(-1)
     if (last !== undefined && last.used + this.#framing.maxFrameBytes(lengthBytes) <= last.memory.length) return last
-    const slab = this.#spares.pop() ?? { memory: Buffer.allocUnsafeSlow(SLAB_BYTES), used: 0, datagrams: 0, payloadBytes: 0 }
+    const slab = this.#spares.pop() ?? emptySlab()
     this.#waiting.push(slab)
     return slab
   }
@@ -116,6 +130,10 @@ export class FrameQueue {
     this.datagrams++
     this.payloadBytes += lengthBytes
   }
+}
+
+function emptySlab(): Slab {
+  return { memory: Buffer.allocUnsafeSlow(SLAB_BYTES), start: 0, used: 0, datagrams: 0, payloadBytes: 0 }
 }
 
 /** Holds the longest frame of any framing (2 × 65 507 bytes and a little), and is a good size for a write. */

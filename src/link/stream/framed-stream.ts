@@ -19,8 +19,8 @@ import {
 } from '../../core/index.js'
 import { emptyFrameCounters, type FrameCounters, type FrameDecoder, type Framing } from '../framing/framing.js'
 import { payloadBuffer } from '../payload.js'
-import type { ByteStream, StreamSource } from './byte-stream.js'
-import { FrameQueue, type Slab } from './frame-queue.js'
+import { NO_ADDRESS, type ByteStream, type StreamSource } from './byte-stream.js'
+import { FrameQueue } from './frame-queue.js'
 
 export interface FramedStreamOptions {
   readonly framing: Framing
@@ -62,7 +62,6 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     bytesReceived: 0,
     sent: 0,
     bytesSent: 0,
-    failed: 0,
     discarded: 0,
     refused: 0,
     streams: 0,
@@ -75,7 +74,6 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   #isReferenced = true
   #isFlowing = false
   #isFlushScheduled = false
-  #isBlocked = false
   #drainOwed = false
   #closed = false
   #closeEmitted = false
@@ -159,16 +157,16 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   }
 
   stats(): FramedStreamStatistics {
-    const { received, bytesReceived, sent, bytesSent, failed, discarded, refused, streams, bad } = this.#counters
+    const { received, bytesReceived, sent, bytesSent, discarded, refused, streams, bad } = this.#counters
     const { datagrams: queuedDatagrams, payloadBytes: queuedBytes } = this.#queue
-    const datagramsQueued = sent + failed + discarded + queuedDatagrams
+    const datagramsQueued = sent + discarded + queuedDatagrams
     return {
       datagramsReceived: received,
       bytesReceived,
       datagramsQueued,
       datagramsSent: sent,
       bytesSent,
-      datagramsFailed: failed,
+      datagramsFailed: 0,
       datagramsDiscarded: discarded,
       datagramsRefused: refused,
       queuedDatagrams,
@@ -244,7 +242,6 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     before?.destroy()
     this.#stream = stream
     this.#isFlowing = false
-    this.#isBlocked = false
     this.#counters.streams++
     const limits = { maxDatagramBytes: this.maxPayloadBytes, seed: this.#seed }
     this.#decoder = this.#options.framing.decoder((payload, endpoint) => {
@@ -266,7 +263,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     if (!this.#isReferenced) stream.unref()
     throwingLater(() => this.emit('up', stream.peer))
     this.#watch()
-    if (!this.#closed) this.#write()
+    if (!this.#closed) this.#unblock(stream)
   }
 
   #lost(stream: ByteStream): void {
@@ -326,46 +323,41 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     this.#isFlushScheduled = true
     process.nextTick(() => {
       this.#isFlushScheduled = false
-      if (!this.#closed) this.#write()
+      if (this.#closed) return
+      this.#write()
+      this.#tellDrain()
     })
   }
 
-  /** Gives the stream as much as it takes at once. */
+  /** Gives the stream as much as it takes at once. What it has taken counts as sent, as with any network. */
   #write(): void {
     const stream = this.#stream
-    while (stream !== undefined && stream === this.#stream && !this.#isBlocked) {
-      const slab = this.#queue.take()
-      if (slab === undefined) return
-      this.#isBlocked = !stream.writable.write(slab.memory.subarray(0, slab.used), (error) => this.#written(slab, error))
-    }
-  }
-
-  #written(slab: Slab, error: Error | null | undefined): void {
-    if (error) {
-      this.#counters.failed += slab.datagrams
-      throwingLater(() => this.emit('sendError', error, undefined))
-    } else {
-      this.#counters.sent += slab.datagrams
-      this.#counters.bytesSent += slab.payloadBytes
-    }
-    this.#queue.done(slab)
-    if (this.#closed) return
-    if (this.#drainOwed) {
-      this.#drainOwed = false
-      throwingLater(() => this.emit('drain'))
+    while (stream !== undefined && stream === this.#stream && !stream.writable.writableNeedDrain) {
+      const chunk = this.#queue.take()
+      if (chunk === undefined) return
+      this.#counters.sent += chunk.datagrams
+      this.#counters.bytesSent += chunk.payloadBytes
+      const bytes = stream.sharesMemory ? Buffer.from(chunk.bytes) : chunk.bytes
+      stream.writable.write(bytes, () => this.#queue.done(chunk))
     }
   }
 
   #unblock(stream: ByteStream): void {
     if (this.#stream !== stream || this.#closed) return
-    this.#isBlocked = false
     this.#write()
+    this.#tellDrain()
+  }
+
+  #tellDrain(): void {
+    if (!this.#drainOwed || !this.#queue.isEmpty) return
+    this.#drainOwed = false
+    throwingLater(() => this.emit('drain'))
   }
 
   #target(endpoint: Endpoint | EndpointLike | undefined): Endpoint | undefined {
     if (!this.#options.framing.isAddressed) {
-      // There is one peer, whose endpoint may have changed with its stream.
-      if (endpoint !== undefined) Endpoint.from(endpoint)
+      // There is one peer, whose endpoint may have changed with its stream, and who may have none.
+      if (endpoint !== undefined && endpoint !== NO_ADDRESS) checkPeerPort('endpoint.port', Endpoint.from(endpoint).port)
       return undefined
     }
     if (endpoint === undefined) throw invalidArgType('endpoint', 'an Endpoint: this framing carries many peers', endpoint)

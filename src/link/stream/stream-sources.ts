@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { constants, close, open } from 'node:fs'
 import { Socket, connect, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { Endpoint, type Timer } from '../../core/index.js'
+import type { Endpoint, Timer } from '../../core/index.js'
 import { endpoint } from '../../socket/index.js'
 import { backoffMs } from '../backoff.js'
 import type { ResolvedProxied } from '../options/link-options.js'
 import type { Surroundings } from '../platform.js'
-import type { ByteStream, StreamSource, StreamSourceOwner } from './byte-stream.js'
+import { NO_ADDRESS, type ByteStream, type StreamSource, type StreamSourceOwner } from './byte-stream.js'
 
 /** The source of streams that the options ask for. */
 export function streamSource(options: ResolvedProxied, surroundings: Surroundings): StreamSource {
@@ -227,6 +227,7 @@ function openCommand([program, ...args]: readonly string[], signal: AbortSignal)
         readable: child.stdout,
         writable: child.stdin,
         peer: NO_ADDRESS,
+        sharesMemory: false,
         destroy: () => {
           child.stdin.destroy()
           child.stdout.destroy()
@@ -261,6 +262,7 @@ async function openPipes(readPath: string, writePath: string): Promise<ByteStrea
     readable,
     writable,
     peer: NO_ADDRESS,
+    sharesMemory: false,
     destroy: () => [readable, writable].forEach((end) => end.destroy()),
     ref: () => [readable, writable].forEach((end) => end.ref()),
     unref: () => [readable, writable].forEach((end) => end.unref()),
@@ -282,6 +284,7 @@ function streamOfSocket(socket: Socket): ByteStream {
     readable: socket,
     writable: socket,
     peer: remoteAddress === undefined || remotePort === undefined ? NO_ADDRESS : endpoint(remoteAddress, remotePort),
+    sharesMemory: false,
     destroy: () => void socket.destroy(),
     ref: () => void socket.ref(),
     unref: () => void socket.unref(),
@@ -294,6 +297,7 @@ function streamOfDuplex(stream: Duplex): ByteStream {
     readable: stream,
     writable: stream,
     peer: NO_ADDRESS,
+    sharesMemory: true,
     destroy: () => void stream.destroy(),
     ref: () => void socket.ref?.(),
     unref: () => void socket.unref?.(),
@@ -306,6 +310,7 @@ function streamOfStdio(): ByteStream {
     readable: stdin,
     writable: stdout,
     peer: NO_ADDRESS,
+    sharesMemory: false,
     destroy: () => void stdin.destroy(),
     ref: () => void stdin.ref(),
     unref: () => void stdin.unref(),
@@ -315,6 +320,3 @@ function streamOfStdio(): ByteStream {
 function timeoutError({ connectTimeoutMs }: ResolvedProxied): Error {
   return Object.assign(new Error(`not open after ${connectTimeoutMs} ms`), { code: 'ETIMEDOUT' })
 }
-
-/** The endpoint of a peer that has none: at the other end of a pipe, a Unix socket, a stream. */
-export const NO_ADDRESS = Endpoint.of('0.0.0.0', 0)

@@ -23,7 +23,7 @@ async function setUp(more: Partial<ResponderServerOptions> = {}) {
     client.on('announce', (payload) => heard.push(payload.toString()))
     return { client, heard }
   }
-  return { network, host, server: server as ResponderServerLink, events, addClient }
+  return { network, host, server: server, events, addClient }
 }
 
 describe.each([false, true])('a responding server, header %s', (header) => {
