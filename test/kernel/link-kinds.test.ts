@@ -101,7 +101,7 @@ async function overDuplex(): Promise<LinkPair> {
 }
 
 function duplexes(): [Duplex, Duplex] {
-  const [one, other] = (nodePair)()
+  const [one, other] = nodePair()
   return [one, other]
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openLink, type ResponderServerLink, type ResponderServerOptions } from '../../../src/link/index.js'
+import { openLink, type ResponderServerOptions } from '../../../src/link/index.js'
 import { SimulatedNetwork } from '../../../src/testing/index.js'
 import { simulatedPlatform } from '../../support/simulated-platform.js'
 import { failure } from '../support/errors.js'
