@@ -4,7 +4,7 @@ import { checkBoolean, checkInteger, checkOneOf, checkString, invalidArgType, in
 export type OptionSpec =
   | { readonly type: 'integer'; readonly min: number; readonly max: number; readonly default?: number; readonly required?: true }
   | { readonly type: 'boolean'; readonly default: boolean }
-  | { readonly type: 'text' | 'host'; readonly maxLength: number; readonly default?: string; readonly required?: true }
+  | { readonly type: 'text' | 'host' | 'path'; readonly maxLength: number; readonly default?: string; readonly required?: true }
   | { readonly type: 'choice'; readonly values: readonly string[]; readonly default?: string; readonly required?: true }
   /** Texts; in a URL with a separator between them, or as a JSON array. */
   | { readonly type: 'list'; readonly separator: ',' | ' '; readonly maxLength: number }
@@ -19,6 +19,9 @@ export function checkLinkOption(name: string, value: unknown, spec: OptionSpec):
     case 'boolean':
       return checkBoolean(name, value)
     case 'text':
+      return checkText(name, value, spec.maxLength)
+    case 'path':
+      if (value === '') throw invalidArgValue(name, value, 'must not be empty')
       return checkText(name, value, spec.maxLength)
     case 'host':
       return checkHost(name, value, spec.maxLength)
@@ -43,6 +46,7 @@ export function readOption(name: string, text: string, spec: OptionSpec): unknow
       return text === 'true'
     case 'text':
     case 'host':
+    case 'path':
     case 'choice':
       return text
     case 'list':

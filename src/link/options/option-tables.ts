@@ -18,7 +18,7 @@ const MAX_INT32 = 0x7fff_ffff
 /** RFC 1035 section 2.3.4: a name has at most 253 characters as text; an interface or a zone may stand behind an address. */
 const HOST: OptionSpec = { type: 'host', maxLength: 300 }
 /** The kernel's own limit for a socket path is 107 bytes: unix(7). */
-const PATH: OptionSpec = { type: 'text', maxLength: 4096 }
+const PATH: OptionSpec = { type: 'path', maxLength: 4096 }
 const requiredHost: OptionSpec = { ...HOST, required: true }
 const optionalPort: OptionSpec = { type: 'integer', min: 1, max: MAX_PORT }
 const requiredPort: OptionSpec = { ...optionalPort, required: true }
