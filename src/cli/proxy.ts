@@ -7,6 +7,7 @@ import {
   resolveLinkOptions,
   type AnyLink,
   type DatagramBatch,
+  type Endpoint,
   type FramingName,
   type LinkOptions,
 } from '../index.js'
@@ -75,9 +76,9 @@ class Proxy {
     const local = 'address' in link ? link.address() : undefined
     const where = local === undefined ? '' : ` at ${plainEndpoint(local)}`
     this.#status.say('open', `${text} is open${where}`, { link: text, ...(local === undefined ? {} : { local }) })
-    link.on('peer', (peer) => this.#status.say('peer', `${text}: ${plainEndpoint(peer)} is there`, { link: text, peer }))
+    link.on('peer', (peer) => this.#status.say('peer', `${text}: ${nameOf(peer)} is there`, { link: text, peer }))
     link.on('peerlost', (peer, reason) =>
-      this.#status.say('peerlost', `${text}: ${plainEndpoint(peer)} is no longer there (${reason})`, {
+      this.#status.say('peerlost', `${text}: ${nameOf(peer)} is no longer there (${reason})`, {
         link: text,
         peer,
         reason,
@@ -132,6 +133,11 @@ class Proxy {
       this.#status.say('stats', `${texts[i]}: ${received}; ${sent}`, { link: texts[i], stats })
     }
   }
+}
+
+/** The other end of a pipe has no address. */
+function nameOf(peer: Endpoint): string {
+  return peer.port === 0 ? 'the other end' : plainEndpoint(peer)
 }
 
 function needsEndpoint(link: AnyLink): boolean {

@@ -10,6 +10,9 @@ export interface Surroundings {
 /** A link that has a local endpoint: a UDP socket, or a simulated one. */
 export interface DatagramSocket extends Link {
   address(): Endpoint
+  /** As of `UdpSocket`; not every socket has them. */
+  reserveRun?(lengthBytes: number, count: number): Buffer | undefined
+  commitRun?(count?: number): void
 }
 
 /** What datagrams come from: a link, or the memberships of a group. */

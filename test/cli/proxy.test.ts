@@ -31,7 +31,7 @@ test.each(['length', 'separator'])('UDP, a child, its stream (%s), and UDP again
   proxy.kill('SIGINT')
   const { code, stderr } = await proxy.ended
   expect(code).toBe(0)
-  expect(stderr).toMatch(/received 1 datagram, 8 B; sent 1 datagram, 6 B/)
+  expect(stderr).toMatch(/received 1 datagram, 8 bytes; sent 1 datagram, 6 bytes/)
 })
 
 test('a program that speaks the addressed framing reaches any place', async () => {
