@@ -30,7 +30,10 @@ export class FrameQueue {
   datagrams = 0
   payloadBytes = 0
   #scratch: Buffer | undefined
-  #reserved: { readonly bytes: Buffer; readonly slab: Slab | undefined; readonly endpoint: Endpoint | undefined } | undefined
+  #reserved: Buffer | undefined
+  /** Where it lies; undefined for the scratch memory. */
+  #reservedSlab: Slab | undefined
+  #reservedEndpoint: Endpoint | undefined
 
   constructor(framing: Framing, maxBytes: number, maxDatagrams: number) {
     this.#framing = framing
@@ -56,30 +59,32 @@ export class FrameQueue {
     const slab = this.#room(lengthBytes)
     if (slab === undefined) return undefined
     const offset = this.#framing.payloadOffset(endpoint)
+    this.#reservedEndpoint = endpoint
     if (offset === undefined) {
       if (this.#scratch === undefined || this.#scratch.length < lengthBytes) this.#scratch = Buffer.allocUnsafeSlow(lengthBytes)
-      this.#reserved = { bytes: this.#scratch.subarray(0, lengthBytes), slab: undefined, endpoint }
-    } else {
-      const start = slab.used + offset
-      this.#reserved = { bytes: slab.memory.subarray(start, start + lengthBytes), slab, endpoint }
+      this.#reservedSlab = undefined
+      return (this.#reserved = this.#scratch.subarray(0, lengthBytes))
     }
-    return this.#reserved.bytes
+    const start = slab.used + offset
+    this.#reservedSlab = slab
+    return (this.#reserved = slab.memory.subarray(start, start + lengthBytes))
   }
 
   commit(lengthBytes: number | undefined): void {
     const reserved = this.#reserved
     if (reserved === undefined) throw invalidState('nothing is reserved')
-    const length = lengthBytes ?? reserved.bytes.length
-    if (length > reserved.bytes.length) {
-      throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved.bytes.length} that were reserved`)
+    const length = lengthBytes ?? reserved.length
+    if (length > reserved.length) {
+      throw invalidArgValue('lengthBytes', length, `must be at most the ${reserved.length} that were reserved`)
     }
-    this.#reserved = undefined
-    if (reserved.slab === undefined) {
-      this.add(reserved.bytes.subarray(0, length), reserved.endpoint)
+    const slab = this.#reservedSlab
+    this.#reserved = this.#reservedSlab = undefined
+    if (slab === undefined) {
+      this.add(reserved.subarray(0, length), this.#reservedEndpoint)
       return
     }
-    reserved.slab.used = this.#framing.complete(reserved.slab.memory, reserved.slab.used, length, reserved.endpoint)
-    this.#count(reserved.slab, length)
+    slab.used = this.#framing.complete(slab.memory, slab.used, length, this.#reservedEndpoint)
+    this.#count(slab, length)
   }
 
   /** The next frames to write, which count as queued no longer; {@link done} follows. */
@@ -87,7 +92,7 @@ export class FrameQueue {
     const slab = this.#waiting[0]
     if (slab === undefined || slab.datagrams === 0) return undefined
     // What is reserved lies in this slab, and its user is still writing there: only what comes before it goes.
-    const isWhole = this.#reserved?.slab !== slab
+    const isWhole = this.#reservedSlab !== slab
     if (isWhole) this.#waiting.shift()
     const { start, used, datagrams, payloadBytes } = slab
     slab.start = used
@@ -109,7 +114,7 @@ export class FrameQueue {
     const discarded = this.datagrams
     this.#waiting.length = 0
     this.datagrams = this.payloadBytes = 0
-    this.#reserved = undefined
+    this.#reserved = this.#reservedSlab = undefined
     return discarded
   }
 
@@ -138,4 +143,5 @@ function emptySlab(): Slab {
 
 /** Holds the longest frame of any framing (2 × 65 507 bytes and a little), and is a good size for a write. */
 const SLAB_BYTES = 256 << 10
-const MAX_SPARES = 4
+/** As many as the queue has by default: what a burst needed, the next one has. */
+const MAX_SPARES = 16
