@@ -4,6 +4,11 @@ const rooms = {
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   system: { rooms: ['core'], node: ['crypto', 'perf_hooks', 'timers'], packages: [] },
   socket: { rooms: ['core', 'binding', 'system'], node: ['async_hooks', 'dns', 'events', 'fs', 'net', 'os'], packages: [] },
+  link: {
+    rooms: ['core', 'socket', 'net', 'system'],
+    node: ['child_process', 'dns', 'events', 'fs', 'net', 'os', 'stream'],
+    packages: [],
+  },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],

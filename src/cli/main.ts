@@ -13,6 +13,7 @@ import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
 import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
+import { addProxy } from './proxy.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -47,6 +48,7 @@ function makeProgram(): Command {
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
   addListen(program, exit)
   addSend(program, exit)
+  addProxy(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
   addBench(program, exit)
