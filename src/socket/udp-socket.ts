@@ -155,13 +155,17 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     checkOptions('options', options, BIND_OPTIONS)
     const port = checkLocalPort('options.port', options.port ?? 0)
     const address = checkString('options.address', options.address ?? (this.#family === AF_INET ? '0.0.0.0' : '::'))
-    return this.#withEndpoint(address, port, 'options.address', (endpoint) => {
-      const result = this.#native.bind(this.#encode('options.address', endpoint))
-      if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
-      this.#bound = this.#nameOf(false)
-      this.#emitLater('listening')
-      return this.address()
-    })
+    return this.#withEndpoint(address, port, 'options.address', (endpoint) => this.bindNow(endpoint))
+  }
+
+  /** What {@link bind} does once there is nothing to look up. @internal */
+  bindNow(endpoint: Endpoint): Endpoint {
+    this.#checkOpen()
+    const result = this.#native.bind(this.#encode('options.address', endpoint))
+    if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
+    this.#bound = this.#nameOf(false)
+    this.#emitLater('listening')
+    return this.address()
   }
 
   /**
