@@ -6,8 +6,8 @@ import {
   invalidArgType,
   invalidArgValue,
   parseAddress,
+  throwLater,
 } from '../core/index.js'
-import { throwLater } from '../socket/throwing-later.js'
 import type { NetworkInterface } from './network-interface.js'
 
 /**

@@ -12,9 +12,10 @@ import {
   type Clock,
   type Endpoint,
   type ReceiveBatch,
+  throwLater,
+  throwingLater,
 } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
-import { throwLater, throwingLater } from '../socket/throwing-later.js'
 import { systemClock, systemRandom } from '../system/index.js'
 import type { InterfaceSource } from './interface-change.js'
 import type { JoinedInterface, MembershipAudit } from './membership-audit.js'
