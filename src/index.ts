@@ -6,3 +6,4 @@ export type { DatagramBatch, Link, LinkEvents, LinkStatistics } from './core/lin
 export { SocketError } from './binding/socket-error.js'
 export * from './socket/index.js'
 export * from './net/index.js'
+export * from './channel/index.js'
