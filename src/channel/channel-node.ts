@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { loadAddon, type Addon } from '../binding/index.js'
 import { Endpoint, closedError, invalidState, throwingLater, type Timer } from '../core/index.js'
-import { InterfaceMonitor, Membership, type InterfaceChange, type InterfaceSource, type MembershipAudit } from '../net/index.js'
+import { InterfaceMonitor, Membership, type InterfaceSource, type MembershipAudit } from '../net/index.js'
+import { ChangeRelay } from './change-relay.js'
 import { Channel, type ChannelOwner } from './channel.js'
 import { ChannelInbox, type MalformedReason } from './channel-inbox.js'
 import { multicastGroupForChannel, resolveName } from './channel-name.js'
@@ -43,6 +44,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
   readonly #addon: Addon
   readonly #monitor: InterfaceSource
   readonly #ownMonitor: InterfaceMonitor | undefined
+  readonly #relay: ChangeRelay
   readonly #membership: Membership
   readonly #inbox: ChannelInbox
   readonly #channels = new Map<string, Channel>()
@@ -71,7 +73,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
       this.#ownMonitor?.close()
       throw error
     }
-    this.#monitor.on('change', this.#onChange)
+    this.#relay = new ChangeRelay(this.#monitor)
     if (options.signal?.aborted) process.nextTick(this.#onAbort)
     else options.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
@@ -125,7 +127,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
     this.#closed = true
     this.#inbox.close()
     this.#given.signal?.removeEventListener('abort', this.#onAbort)
-    this.#monitor.off('change', this.#onChange)
+    this.#relay.close()
     for (const channel of this.#channels.values()) channel.close()
     this.#expiryTimer?.cancel()
     this.#membership.close()
@@ -182,7 +184,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
     const group = Endpoint.of(multicastGroupForChannel(name), port)
     const socket = this.#given.sendSocket ?? {}
     return {
-      plan: { group, interfaces: sendInterfaces, ttl, loopback, socket, clock, addon: this.#addon },
+      plan: { group, interfaces: sendInterfaces, ttl, loopback, socket, monitor: this.#relay, clock, addon: this.#addon },
       maxSources,
       restartAfterMs,
       subscribed: (channel) => this.#join(channel),
@@ -232,10 +234,6 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
     if (nowMs - this.#malformedMs < MALFORMED_INTERVAL_MS) return
     this.#malformedMs = nowMs
     throwingLater(() => this.emit('malformed', reason, source, lengthBytes))
-  }
-
-  readonly #onChange = (changes: readonly InterfaceChange[]): void => {
-    for (const channel of this.#channels.values()) channel.sender.follow(changes)
   }
 
   readonly #onAbort = (): void => this.close()

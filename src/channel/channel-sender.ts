@@ -1,6 +1,6 @@
 import { SocketError, type Addon } from '../binding/index.js'
 import type { Clock, Endpoint } from '../core/index.js'
-import { openMulticastSender, type InterfaceChange, type MulticastSender, type SenderSocketOptions } from '../net/index.js'
+import { openMulticastSender, type InterfaceSource, type MulticastSender, type SenderSocketOptions } from '../net/index.js'
 
 /** By which interfaces a channel sends, and how. */
 export interface SenderPlan {
@@ -10,6 +10,8 @@ export interface SenderPlan {
   readonly ttl: number
   readonly loopback: boolean
   readonly socket: SenderSocketOptions
+  /** The sockets follow their interfaces. */
+  readonly monitor: InterfaceSource
   readonly clock: Clock
   readonly addon: Addon
 }
@@ -31,8 +33,9 @@ export interface SendSums {
 }
 
 /**
- * The sending side of a channel: at most one socket an interface, opened when there is something to send, closed when its interface or
- * that one's address changes, and opened again. So a socket is a source address that holds.
+ * The sending side of a channel: at most one socket an interface, opened when there is something to send.
+ *
+ * A channel has sockets of its own although one could serve all: so its datagrams stay neighbours, and coalesce, however channels take turns.
  */
 export class ChannelSender {
   /** Published while no interface had a socket. */
@@ -75,8 +78,9 @@ export class ChannelSender {
       // A full queue is counted by its socket.
       for (const other of this.#outlets) if (other !== outlet) other.socket?.send(datagram)
     }
-    outlet.socket!.commit(lengthBytes)
-    if (outlet.isStale) this.#closeSocket(outlet)
+    // It may have failed in the meantime.
+    if (outlet.socket === undefined) this.unsent++
+    else outlet.socket.commit(lengthBytes)
   }
 
   flush(): boolean {
@@ -92,16 +96,6 @@ export class ChannelSender {
 
   sums(): SendSums {
     return this.#outlets.reduce((sums, { socket }) => (socket === undefined ? sums : add(sums, socket.stats())), this.#closedSums)
-  }
-
-  /** Interfaces have changed. */
-  follow(changes: readonly InterfaceChange[]): void {
-    for (const outlet of this.#outlets) {
-      if (outlet.wanted === undefined || !changes.some((change) => concerns(change, outlet))) continue
-      outlet.retryAtMs = 0
-      if (this.#reserved?.outlet === outlet) outlet.isStale = true
-      else this.#closeSocket(outlet)
-    }
   }
 
   close(): void {
@@ -120,15 +114,15 @@ export class ChannelSender {
   }
 
   #open(outlet: Outlet): void {
-    const { group, ttl, loopback, socket: options, clock, addon } = this.#plan
+    const { group, ttl, loopback, socket: options, monitor, clock, addon } = this.#plan
     const nowMs = clock.nowMs()
     if (nowMs < outlet.retryAtMs) return
+    outlet.retryAtMs = nowMs + RETRY_MS
     try {
-      const where = outlet.wanted === undefined ? {} : { interface: outlet.wanted }
+      const where = outlet.wanted === undefined ? {} : { interface: outlet.wanted, monitor }
       const socket = openMulticastSender({ group, ttl, loopback, socket: options, ...where }, addon)
       if (this.#isTaken(socket.interfaceIndex)) {
         socket.close()
-        outlet.retryAtMs = Infinity
         return
       }
       outlet.socket = socket
@@ -139,9 +133,8 @@ export class ChannelSender {
         this.#events.onSendError(error)
       })
     } catch (error) {
-      // An interface that is not there is misuse to a socket, but may come to be here.
+      // An interface that is not there may come.
       if (!(error instanceof SocketError)) throw error
-      outlet.retryAtMs = nowMs + RETRY_MS
       this.#events.onSendError(error)
     }
   }
@@ -153,7 +146,6 @@ export class ChannelSender {
 
   #closeSocket(outlet: Outlet): void {
     const { socket } = outlet
-    outlet.isStale = false
     if (socket === undefined) return
     outlet.socket = undefined
     socket.close()
@@ -164,34 +156,10 @@ export class ChannelSender {
 /** One interface to send by. */
 class Outlet {
   socket: MulticastSender | undefined
-  /** When to try again to open it. Infinity: when interfaces change, because another outlet has this interface. */
-  retryAtMs = 0
-  /** It is to be closed, but a datagram of its is being written. */
-  isStale = false
+  /** When to open it again, should it not be open then. */
+  retryAtMs = -Infinity
 
   constructor(readonly wanted: string | number | undefined) {}
-}
-
-function concerns(change: InterfaceChange, { wanted, socket, retryAtMs }: Outlet): boolean {
-  switch (change.type) {
-    case 'interfaceAdded':
-    case 'interfaceRemoved':
-    case 'interfaceRenamed':
-      break
-    case 'addressAdded':
-    case 'addressRemoved':
-    case 'addressChanged':
-      if ((change.addressAfter ?? change.addressBefore)?.family !== 'IPv4') return false
-      break
-    case 'interfaceUp':
-    case 'interfaceDown':
-    case 'mtuChanged':
-    case 'interfaceChanged':
-    case 'defaultRouteChanged':
-      return false
-  }
-  if (socket === undefined) return retryAtMs > 0
-  return [change.before, change.after].some((each) => each?.index === socket.interfaceIndex || each?.name === wanted)
 }
 
 function emptySums(): SendSums {
@@ -211,5 +179,5 @@ const SUMMED = [
   'queuedDatagrams',
   'queuedBytes',
 ] as const satisfies readonly (keyof SendSums)[]
-/** After a socket could not be opened. A change of interfaces makes it sooner. */
+/** After a socket could not be opened, or failed. */
 const RETRY_MS = 1000

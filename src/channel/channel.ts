@@ -219,11 +219,6 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   }
 
   /** @internal */
-  get sender(): ChannelSender {
-    return this.#sender
-  }
-
-  /** @internal */
   expire(sinceMs: number): void {
     this.#sources.expire(sinceMs)
   }
