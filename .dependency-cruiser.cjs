@@ -6,7 +6,7 @@ const rooms = {
   socket: { rooms: ['core', 'binding', 'system'], node: ['async_hooks', 'dns', 'events', 'fs', 'net', 'os'], packages: [] },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
   // Beside core and links: the rules of multicast sockets and the memberships that channels are made of live in net.
-  channel: { rooms: ['core', 'binding', 'net', 'system'], node: ['events'], packages: [] },
+  channel: { rooms: ['core', 'binding', 'socket', 'net', 'system'], node: ['events'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
     node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],

@@ -17,7 +17,8 @@ import type { ChannelReceiver } from './channel-inbox.js'
 import { ChannelSender, type SenderPlan } from './channel-sender.js'
 import type { ChannelStatistics } from './channel-statistics.js'
 import type { ChannelMessage } from './message.js'
-import { Source, SourceTable, type ChannelSource } from './source-table.js'
+import { ReceiveLedger } from './receive-ledger.js'
+import type { ChannelSource, Source } from './source-table.js'
 import { Subscription, type MessageHandler, type SubscribeOptions } from './subscription.js'
 
 /** Numbers of a source that have not come, and are passed. */
@@ -70,7 +71,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   readonly #owner: ChannelOwner
   readonly #headerBytes: number
   readonly #sender: ChannelSender
-  readonly #sources: SourceTable
+  readonly #ledger: ReceiveLedger
   /** Replaced, never changed: a handler may add and remove. */
   #subscriptions: readonly Subscription[] = []
   #sequence = 0
@@ -80,15 +81,6 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   #reserved: Buffer | undefined
   #reservedBytes = 0
   #closed = false
-  readonly #counters = {
-    datagramsReceived: 0,
-    bytesReceived: 0,
-    gaps: 0,
-    missing: 0,
-    late: 0,
-    duplicates: 0,
-    restarts: 0,
-  }
 
   /** @internal */
   constructor(name: string, owner: ChannelOwner) {
@@ -99,7 +91,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
     this.#owner = owner
     this.#headerBytes = headerBytes(name.length)
     this.maxPayloadBytes = MAX_DATAGRAM_BYTES - this.#headerBytes
-    this.#sources = new SourceTable(owner.maxSources, owner.restartAfterMs)
+    this.#ledger = new ReceiveLedger(owner.maxSources, owner.restartAfterMs)
     this.#sender = new ChannelSender(owner.plan, {
       onDrain: () => void this.emit('drain'),
       onSendError: (error) => process.nextTick(() => throwingLater(() => this.emit('sendError', error))),
@@ -183,7 +175,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
 
   /** Who was heard lately. */
   sources(): ChannelSource[] {
-    return this.#sources.snapshots()
+    return this.#ledger.sources.snapshots()
   }
 
   /** What was counted; a copy. Also of a closed channel. */
@@ -194,10 +186,10 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
       bytesPublished: this.#publishedBytes,
       datagramsUnsent: this.#sender.unsent,
       ...sums,
-      ...this.#counters,
-      sources: this.#sources.size,
-      sourcesExpired: this.#sources.expired,
-      sourcesEvicted: this.#sources.evicted,
+      ...this.#ledger.counters,
+      sources: this.#ledger.sources.size,
+      sourcesExpired: this.#ledger.sources.expired,
+      sourcesEvicted: this.#ledger.sources.evicted,
       subscriptions: this.#subscriptions.length,
       sendSockets: this.#sender.sockets,
     }
@@ -220,56 +212,28 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
 
   /** @internal */
   expire(sinceMs: number): void {
-    this.#sources.expire(sinceMs)
+    this.#ledger.sources.expire(sinceMs)
   }
 
   /** @internal */
   receive(datagram: Buffer, nameBytes: number, endpoint: Endpoint, nowMs: number): void {
     const sequence = sequenceOf(datagram, nameBytes)
-    const source = this.#sources.of(endpoint, sequence, nowMs)
-    const lead = source.numbers.take(sequence, nowMs)
     const payload = datagram.subarray(this.#headerBytes)
-    this.#count(source, payload.length, lead, nowMs)
+    const source = this.#ledger.enter(endpoint, sequence, payload.length, nowMs)
+    const { lead } = this.#ledger
+    const { outcome } = source.numbers
+    if (outcome === 'gap' || outcome === 'restart') this.#tell(source, outcome, lead)
     const message: ChannelMessage = { payload, source: source.endpoint, sequence, lead }
     for (const subscription of this.#subscriptions) subscription.deliver(message)
   }
 
-  #count(source: Source, bytes: number, lead: number, nowMs: number): void {
-    const counters = this.#counters
-    counters.datagramsReceived++
-    counters.bytesReceived += bytes
-    source.datagrams++
-    source.bytes += bytes
-    source.heardMs = nowMs
-    source.isFresh = true
-    switch (source.numbers.outcome) {
-      case 'next':
-        return
-      case 'late':
-        counters.late++
-        source.late++
-        return
-      case 'duplicate':
-        counters.duplicates++
-        source.duplicates++
-        return
-      case 'gap':
-        this.#countGap(source, lead - 1)
-        return
-      case 'restart':
-        counters.restarts++
-        source.restarts++
-        throwingLater(() => this.emit('restart', source.endpoint, source.numbers.highest))
-    }
-  }
-
-  #countGap(source: Source, missing: number): void {
-    this.#counters.gaps++
-    this.#counters.missing += missing
-    source.gaps++
-    source.missing += missing
-    if (this.listenerCount('gap') === 0) return
-    throwingLater(() => this.emit('gap', { source: source.endpoint, missing, sequence: source.numbers.highest }))
+  #tell({ endpoint, numbers }: Source, outcome: 'gap' | 'restart', lead: number): void {
+    if (this.listenerCount(outcome) === 0) return
+    const sequence = numbers.highest
+    throwingLater(() => {
+      if (outcome === 'restart') this.emit('restart', endpoint, sequence)
+      else this.emit('gap', { source: endpoint, missing: lead - 1, sequence })
+    })
   }
 
   /** Room for header and payload. */
@@ -293,7 +257,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   #remove(closing: Subscription): void {
     this.#subscriptions = this.#subscriptions.filter((subscription) => subscription !== closing)
     if (this.#subscriptions.length > 0) return
-    this.#sources.clear()
+    this.#ledger.sources.clear()
     this.#owner.unsubscribed(this)
   }
 
