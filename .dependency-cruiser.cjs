@@ -10,6 +10,8 @@ const rooms = {
     packages: [],
   },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
+  // Beside core and links: the rules of multicast sockets and the memberships that channels are made of live in net.
+  channel: { rooms: ['core', 'binding', 'socket', 'net', 'system'], node: ['events'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
     node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],

@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander'
 import { addBench } from './bench.js'
 import { addBenchSink } from './bench/sink.js'
 import { addBenchSource } from './bench/source.js'
+import { addChannel } from './channel.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
 import { addInterfaces } from './interfaces.js'
@@ -51,6 +52,7 @@ function makeProgram(): Command {
   addProxy(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
+  addChannel(program, exit)
   addBench(program, exit)
   addBenchSink(program)
   addBenchSource(program)
@@ -61,6 +63,7 @@ const EXAMPLES = `
 Examples:
   geysir listen 9000                    print what arrives at port 9000
   geysir send localhost 9000 hello      send it something
+  geysir channel sub weather -p 8765    print what is published in a channel
   geysir doctor                         what this kernel can do, and what to improve
   geysir interfaces --watch             the network interfaces, and what happens to them
   geysir bench                          millions of datagrams a second, every one checked`
