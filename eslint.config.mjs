@@ -13,7 +13,7 @@ const RANDOMNESS = [
 const SYSTEM = ['process', 'navigator', 'fetch'].map((name) => ({ name, message: 'The core knows no operating system.' }))
 
 export default tseslint.config(
-  { ignores: ['dist', 'build', 'build-sanitize', 'prebuilds', 'node_modules', 'coverage'] },
+  { ignores: ['dist', 'build', 'build-*', 'prebuilds', 'node_modules', 'coverage'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
