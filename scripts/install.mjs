@@ -11,8 +11,8 @@ const require = createRequire(import.meta.url)
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
 const BUILD_TOOLS = ['cmake-js', 'node-addon-api', 'node-api-headers']
-/** What goes wrong is shown; what goes well is not. */
-const QUIET = /** @type {const} */ ({ stdio: ['ignore', 'ignore', 'inherit'] })
+/** What goes wrong is shown; what goes well is not. @type {{ stdio: import('node:child_process').StdioOptions }} */
+const QUIET = { stdio: ['ignore', 'ignore', 'inherit'] }
 
 const problem = loads() ? undefined : build()
 if (problem !== undefined) {

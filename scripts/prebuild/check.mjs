@@ -58,6 +58,6 @@ function checkFile(target, entry) {
 /** @param {string} version */
 function isOldEnough(version) {
   const number = /^GLIBC_(\d+)\.(\d+)/.exec(version)
-  const [major, minor] = GLIBC_MINIMUM.split('.').map(Number)
+  const [major = 0, minor = 0] = GLIBC_MINIMUM.split('.').map(Number)
   return number !== null && (Number(number[1]) < major || (Number(number[1]) === major && Number(number[2]) <= minor))
 }

@@ -61,7 +61,7 @@ class ElfFile {
     const entryBytes = this.content.readUInt16LE(wide ? 58 : 46)
     const count = this.content.readUInt16LE(wide ? 60 : 48)
     const at = Array.from({ length: count }, (_, i) => table + i * entryBytes)
-    const names = this.word(at[this.content.readUInt16LE(wide ? 62 : 50)] + (wide ? 24 : 16))
+    const names = this.word((at[this.content.readUInt16LE(wide ? 62 : 50)] ?? 0) + (wide ? 24 : 16))
     return at.map((offset) => ({
       name: this.string(names + this.content.readUInt32LE(offset)),
       type: this.content.readUInt32LE(offset + 4),
@@ -87,7 +87,7 @@ class ElfFile {
     if (section === undefined) return []
     const wide = this.bits === 64
     const entryBytes = wide ? 24 : 16
-    const strings = sections[section.link].offset
+    const strings = stringsOf(section, sections)
     const found = []
     for (let offset = section.offset + entryBytes; offset < section.offset + section.bytes; offset += entryBytes) {
       found.push({
@@ -105,7 +105,7 @@ class ElfFile {
     const found = []
     for (let offset = section.offset; offset < section.offset + section.bytes; offset += entryBytes) {
       if (this.word(offset) !== DT_NEEDED) continue
-      found.push(this.string(sections[section.link].offset + this.word(offset + entryBytes / 2)))
+      found.push(this.string(stringsOf(section, sections) + this.word(offset + entryBytes / 2)))
     }
     return found
   }
@@ -113,7 +113,7 @@ class ElfFile {
   /** Verneed is a chain of libraries, each with a chain of versions. @param {Section | undefined} section @param {Section[]} sections */
   versions(section, sections) {
     if (section === undefined) return []
-    const strings = sections[section.link].offset
+    const strings = stringsOf(section, sections)
     const found = []
     let library = section.offset
     for (let next = 1; next !== 0; library += next) {
@@ -126,6 +126,13 @@ class ElfFile {
     }
     return found
   }
+}
+
+/** Where the strings that a section refers to begin. @param {Section} section @param {Section[]} sections */
+function stringsOf(section, sections) {
+  const strings = sections[section.link]
+  if (strings === undefined) throw new Error(`${section.name} refers to a section that is not there`)
+  return strings.offset
 }
 
 const MAGIC = 0x7f_45_4c_46

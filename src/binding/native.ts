@@ -59,6 +59,8 @@ export interface NativeLayout {
 }
 
 export interface Addon {
+  /** Set where it is no addon but stands in for one, on Node's own dgram. */
+  readonly backend?: 'dgram'
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
   /** Where every socket of this thread receives. The addon looks the memory up at each use and survives its detaching. */
   setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void

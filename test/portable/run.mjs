@@ -7,7 +7,18 @@ import { pathToFileURL } from 'node:url'
 import { startTests } from '@vitest/runner'
 import { expect } from 'vitest'
 
-const counts = { pass: 0, fail: 0, skip: 0 }
+/** Longer than vitest's in this project: an emulated processor is slow. */
+const TIMEOUT_MS = Number(process.env.GEYSIR_TEST_TIMEOUT_MS ?? 40_000)
+
+const counts = { pass: 0, fail: 0, skip: 0, lacking: 0 }
+
+/**
+ * What this runtime is known to lack, a pattern of feature names (or whole messages). A test that is refused one of these, with the error that the
+ * library promises, has shown what there is to show: it counts as lacking. Any other refusal is a failure.
+ */
+const KNOWN_LACKS = new RegExp(`^(${process.env.GEYSIR_TEST_LACKS ?? '(?!)'})$`)
+/** @type {Map<string, number>} */
+const lacks = new Map()
 
 /** @type {import('@vitest/runner').VitestRunner} */
 const runner = {
@@ -21,9 +32,8 @@ const runner = {
     sequence: { seed: 0, hooks: 'stack', setupFiles: 'list' },
     chaiConfig: undefined,
     maxConcurrency: 1,
-    // An emulated processor is slow.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: TIMEOUT_MS,
+    hookTimeout: TIMEOUT_MS,
     retry: 0,
     includeTaskLocation: false,
     tags: [],
@@ -36,16 +46,21 @@ const runner = {
   },
   onAfterRunTask: (test) => {
     const state = test.result?.state
-    if (state === 'fail') {
+    const lack = state === 'fail' ? lackOf(test) : undefined
+    if (lack !== undefined) {
+      counts.lacking++
+      lacks.set(lack, (lacks.get(lack) ?? 0) + 1)
+    } else if (state === 'fail') {
       counts.fail++
       console.log(`FAILED ${nameOf(test)}`)
-      for (const error of test.result?.errors ?? []) console.log(indent(error.stack ?? error.message))
+      for (const error of test.result?.errors ?? []) console.log(indent(`${error.message}\n${error.stack ?? ''}`))
     } else if (state === 'pass') counts.pass++
   },
 }
 
 const results = process.argv[2] === '--json' ? process.argv[3] : undefined
 const given = process.argv.slice(results === undefined ? 2 : 4)
+/** @type {Error[]} */
 const unexpected = []
 process.on('uncaughtException', (error) => unexpected.push(error))
 const files = await startTests(
@@ -57,13 +72,27 @@ for (const file of files) {
   if (file.result?.state !== 'fail' || file.tasks.length > 0) continue
   counts.fail++
   console.log(`FAILED to load ${file.filepath}`)
-  for (const error of file.result.errors ?? []) console.log(indent(error.stack ?? error.message))
+  for (const error of file.result.errors ?? []) console.log(indent(`${error.message}\n${error.stack ?? ''}`))
 }
 for (const error of unexpected) console.log(`UNCAUGHT ${indent(error.stack ?? String(error))}`)
 counts.fail += unexpected.length
-console.log(`${process.arch}, ${process.version}: ${counts.pass} passed, ${counts.fail} failed, ${counts.skip} skipped`)
+for (const [feature, tests] of lacks) console.log(`not here: ${feature} (${tests} tests)`)
+console.log(
+  `${process.arch}, ${process.version}: ${counts.pass} passed, ${counts.fail} failed, ${counts.skip} skipped, ${counts.lacking} lack a feature`,
+)
 if (results !== undefined) writeFileSync(results, JSON.stringify({ numPassedTests: counts.pass, numFailedTests: counts.fail }))
 process.exitCode = counts.fail > 0 || counts.pass === 0 ? 1 : 0
+
+/** The known lack that is all that is wrong with a test. @param {import('@vitest/runner').Test} test @returns {string | undefined} */
+function lackOf(test) {
+  const names = (test.result?.errors ?? []).map(({ message, code }) => {
+    const feature = /^(?:Option )?(.+) is not available here: /.exec(message)?.[1]
+    return KNOWN_LACKS.test(code === 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' && feature ? feature : message)
+      ? (feature ?? message)
+      : undefined
+  })
+  return names.includes(undefined) ? undefined : names[0]
+}
 
 /** @param {import('@vitest/runner').Task} task @returns {number} */
 function countSkipped(task) {

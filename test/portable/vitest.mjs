@@ -13,7 +13,18 @@ import {
 } from '@vitest/expect'
 import { fn, restoreAllMocks, spyOn } from '@vitest/spy'
 
-export { afterAll, afterEach, beforeAll, beforeEach, describe, it, onTestFailed, onTestFinished, suite, test } from '@vitest/runner'
+export {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  it,
+  onTestFailed,
+  onTestFinished,
+  suite,
+  test,
+} from '@vitest/runner'
 
 export const vi = { fn, spyOn, restoreAllMocks }
 
@@ -21,15 +32,23 @@ chai.use(JestExtend)
 chai.use(JestChaiExpect)
 chai.use(JestAsymmetricMatchers)
 
-/** @param {unknown} value @param {string} [message] */
-const expect = (value, message) => chai.expect(value, message)
-Object.assign(expect, chai.expect, globalThis[ASYMMETRIC_MATCHERS_OBJECT], {
-  extend: (/** @type {object} */ matchers) => chai.expect.extend(expect, matchers),
+// vitest puts its `expect` together in the same way; the types are of the finished thing.
+/** @type {any} */
+const expect = (/** @type {unknown} */ value, /** @type {string} */ message) => chai.expect(value, message)
+/** @type {any} */
+const shared = globalThis
+/** @type {any} */
+const extendable = chai.expect
+Object.assign(expect, chai.expect, shared[ASYMMETRIC_MATCHERS_OBJECT], {
+  extend: (/** @type {object} */ matchers) => extendable.extend(expect, matchers),
   getState: () => getState(expect),
   setState: (/** @type {object} */ state) => setState(state, expect),
   unreachable: (/** @type {string} */ message) => chai.assert.fail(`expected${message ? ` ${message}` : ''} not to be reached`),
 })
-setState({ assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null, expectedAssertionsNumber: null }, expect)
-globalThis[GLOBAL_EXPECT] = expect
+setState(
+  { assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null, expectedAssertionsNumber: null },
+  expect,
+)
+shared[GLOBAL_EXPECT] = expect
 expect.extend(customMatchers)
 export { expect }
