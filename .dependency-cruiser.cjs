@@ -3,7 +3,7 @@ const rooms = {
   core: { rooms: [], node: [], packages: [] },
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   system: { rooms: ['core'], node: ['crypto', 'perf_hooks', 'timers'], packages: [] },
-  socket: { rooms: ['core', 'binding'], node: ['events', 'fs', 'net', 'os'], packages: [] },
+  socket: { rooms: ['core', 'binding'], node: ['dgram', 'events', 'fs', 'net', 'os'], packages: [] },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],

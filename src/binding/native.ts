@@ -2,6 +2,8 @@
  * The typed contract of the addon, as `native/` keeps it. Results are numbers: >= 0, or a negated errno.
  */
 
+import type { Endpoint } from '../core/index.js'
+
 export interface NativeSocket {
   /** The descriptor, or the negated errno of a failed socket(2); EBADF after `close`. */
   fd(): number
@@ -25,8 +27,18 @@ export interface NativeSocket {
   receive(flags: number): number
   /** Sends messages `first` to `first + count - 1` of the table and returns how many the kernel took. */
   send(slab: Uint8Array, messages: Uint32Array, first: number, count: number): number
+  /** Of a stand-in that learns later what became of a datagram: what {@link EVENT.sendFailed} announced, one at a time. */
+  takeLateSendFailure?(): LateSendFailure | undefined
   setRef(ref: boolean): void
   close(): void
+}
+
+/** A datagram that `send` took, and that could not be sent after all. */
+export interface LateSendFailure {
+  /** The negated errno. */
+  readonly result: number
+  readonly lengthBytes: number
+  readonly destination: Endpoint | undefined
 }
 
 /**
@@ -69,8 +81,8 @@ export interface Addon {
   readonly layout: NativeLayout
 }
 
-/** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers. */
-export const EVENT = { batch: 1, writable: 2, error: 3 } as const
+/** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers, but for `sendFailed`, which only stand-ins have. */
+export const EVENT = { batch: 1, writable: 2, error: 3, sendFailed: 4 } as const
 
 /** What {@link NativeSocket.poll} watches (uv_poll's mask). Errors come with the others too. */
 export const INTEREST = { none: 0, readable: 1, writable: 2, errors: 4 } as const

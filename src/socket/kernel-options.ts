@@ -60,6 +60,16 @@ export class KernelOptions {
     return this.#read(name) as KernelOptionValues[Name]
   }
 
+  /** The value, or undefined where this kernel does not tell it. */
+  tryGet<Name extends KernelOptionName>(name: Name): KernelOptionValues[Name] | undefined {
+    try {
+      return this.get(name)
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM') return undefined
+      throw error
+    }
+  }
+
   /** Sets a number at a level, for what is not a user's option. Returns false where the kernel lacks it. */
   trySetInteger(level: number, name: number, value: number): boolean {
     return this.#native.setOption(level, name, int32(value)) >= 0

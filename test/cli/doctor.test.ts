@@ -129,7 +129,7 @@ function facts(but: { sysctls?: Partial<Facts['sysctls']>; reversePathFilter?: F
   return {
     versions: { geysir: '1.2.3', node: 'v20.0.0', kernel: '6.1.0', architecture: 'x64' },
     capabilities: {
-      kernel: '6.1.0', ipv6: true, sendOffload: true, receiveOffload: true, sendOffloadRefused: [], reusePort: true, forceBufferSizes: true,
+      backend: 'native', fallbackReason: undefined, kernel: '6.1.0', ipv6: true, sendOffload: true, receiveOffload: true, sendOffloadRefused: [], reusePort: true, forceBufferSizes: true,
       bindToDevice: true, mark: true, busyPoll: true, maxPacing: true, kernelDrops: true, kernelDropsOnDemand: true, receiveTimestamp: true,
       receivePacketInfo: true, receiveErrors: true, multicastAll: true, multicastAllIpv6: true, maxReceiveBufferBytes: buffer,
       maxSendBufferBytes: buffer, maxMemberships: 20,

@@ -90,6 +90,8 @@ async function run(
   }
   expect(sender.flush()).toBe(true)
   await drained()
+  // On node:dgram, failures are told a tick later.
+  await new Promise((resolve) => setImmediate(resolve))
   return { sender, receivers, sent }
 }
 
