@@ -118,7 +118,7 @@ function compile() {
       writeFileSync(target.replace(/\.ts$/, '.js'), outputText)
     }
   }
-  for (const name of ['package.json', 'prebuilds', 'build']) symlinkSync(join(root, name), join(out, name))
+  for (const name of ['package.json', 'prebuilds', 'build', 'dist']) symlinkSync(join(root, name), join(out, name))
   const shim = join(out, 'node_modules', 'vitest')
   mkdirSync(shim, { recursive: true })
   writeFileSync(join(shim, 'package.json'), '{ "type": "module", "exports": "./index.mjs" }')

@@ -501,11 +501,11 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   }
 
   #handleEvent(event: number, value: number): void {
+    if (event === EVENT.sendFailed) this.#handleLateFailures()
     if (this.#closed) return
     if (event === EVENT.batch) this.#handleBatch()
     else if (event === EVENT.writable) this.#handleWritable()
-    else if (event === EVENT.sendFailed) this.#handleLateFailures()
-    else this.#handleError(value)
+    else if (event === EVENT.error) this.#handleError(value)
   }
 
   #handleBatch(): void {
@@ -563,7 +563,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Sends fail inside `send` or `flush`, so the event follows in a tick of its own. */
   #queueSendError(error: SocketError, endpoint: Endpoint | undefined): void {
-    if (this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
+    if (this.#closeEmitted || this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
     if (this.#sendErrors.length === 0) process.nextTick(() => this.#reportSendErrors())
     this.#sendErrors.push([error, endpoint])
   }

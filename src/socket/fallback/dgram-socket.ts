@@ -233,16 +233,16 @@ export class DgramSocket implements NativeSocket {
 
   #handleSent(error: Error | null, payload: Buffer, destination: Endpoint | undefined, tries: number): void {
     this.#unanswered--
-    if (this.#isClosed) return
     if (error !== null) {
       const result = errnoOf(error)
       // What an earlier datagram met fails this one, once; it is reported as what it is, and this one tried again.
-      if (this.#peer !== undefined && destination === undefined && isIcmpError(result) && tries === 0) {
+      if (!this.#isClosed && this.#peer !== undefined && destination === undefined && isIcmpError(result) && tries === 0) {
         this.#sendPayload(payload, destination, tries + 1)
         if (result !== -ERRNO.EMSGSIZE && result !== -ERRNO.EACCES) this.#dispatch(EVENT.error, -result)
       } else {
         this.#failures.push({ result, lengthBytes: payload.length, destination: destination ?? this.#peer })
-        this.#dispatch(EVENT.sendFailed, 0)
+        // Also of a closed socket: what it could not send is told before 'close'.
+        this.#onEvent(EVENT.sendFailed, 0)
       }
     }
     if (this.#isClosed || !this.#wantsWritable || this.#isFull()) return
