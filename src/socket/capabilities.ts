@@ -2,6 +2,7 @@ import { release } from 'node:os'
 import { AF_INET, AF_INET6, type Addon } from '../binding/index.js'
 import { fallbackReason, selectBackend, type Backend } from './fallback/backend.js'
 import * as k from './kernel-constants.js'
+import { memoryBytes } from './memory-budget.js'
 import { OffloadRoutes } from './offload-routes.js'
 import { readSysctl } from './sysctl.js'
 
@@ -9,6 +10,8 @@ import { readSysctl } from './sysctl.js'
 export interface Capabilities {
   /** What sockets run on: the addon, or Node's own dgram where it does not load (or `GEYSIR_BACKEND=dgram` says so). */
   backend: Backend
+  /** Memory that this process may use, in bytes. With 1 GiB or less, slabs and queues are shorter by default. */
+  memoryBytes: number
   /** Why it is not the addon; undefined where it is. */
   fallbackReason: string | undefined
   /** `uname -r`. */
@@ -58,6 +61,7 @@ function probe(addon: Addon): Omit<Capabilities, 'sendOffloadRefused'> {
   return {
     backend: addon.backend ?? 'native',
     fallbackReason: fallbackReason(),
+    memoryBytes: memoryBytes(),
     kernel: release(),
     ipv6: opens(addon, AF_INET6),
     sendOffload: udp4(k.IPPROTO_UDP, k.UDP_SEGMENT, PROBE_SEGMENT_BYTES),
