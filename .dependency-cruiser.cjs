@@ -3,7 +3,11 @@ const rooms = {
   core: { rooms: [], node: [], packages: [] },
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   system: { rooms: ['core'], node: ['crypto', 'perf_hooks', 'timers'], packages: [] },
-  socket: { rooms: ['core', 'binding', 'system'], node: ['async_hooks', 'dns', 'events', 'fs', 'net', 'os'], packages: [] },
+  socket: {
+    rooms: ['core', 'binding', 'system'],
+    node: ['async_hooks', 'dgram', 'dns', 'events', 'fs', 'net', 'os'],
+    packages: [],
+  },
   link: {
     rooms: ['core', 'socket', 'net', 'system'],
     node: ['child_process', 'dns', 'events', 'fs', 'net', 'os', 'stream'],

@@ -3,7 +3,7 @@ import type { BitMatrix } from './bit-matrix.js'
 
 /** XOR of blocks: of the addon, or {@link xorBlocksPortable} where there is none. */
 export function findXorBlocks(): XorBlocks {
-  found ??= addonProblem() === undefined ? loadAddon().xorBlocks : xorBlocksPortable
+  found ??= addonProblem() === undefined ? (loadAddon().xorBlocks ?? xorBlocksPortable) : xorBlocksPortable
   return found
 }
 

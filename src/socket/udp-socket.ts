@@ -10,7 +10,6 @@ import {
   SocketError,
   decodeSockaddr,
   encodeSockaddr,
-  loadAddon,
   type Addon,
   type NativeSocket,
 } from '../binding/index.js'
@@ -36,6 +35,7 @@ import {
   type Payload,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
+import { selectBackend } from './fallback/backend.js'
 import { changeMembership, type GroupOptions } from './groups.js'
 import * as k from './kernel-constants.js'
 import { KernelOptions, trySetInteger, type SocketFamilies } from './kernel-options.js'
@@ -123,7 +123,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    * @param options See {@link UdpSocketOptions}.
    * @throws Misuse; {@link SocketError} of socket(2) or setsockopt(2). Nothing stays open.
    */
-  constructor(options: UdpSocketOptions = {}, addon: Addon = loadAddon()) {
+  constructor(options: UdpSocketOptions = {}, addon: Addon = selectBackend()) {
     const resolved = resolveOptions(options)
     super()
     this.#addon = addon
@@ -364,7 +364,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const isIpv4 = (endpoint ?? this.#remote)?.isIpv4 ?? this.#family === AF_INET
     const headerBytes = isIpv4 ? HEADER_BYTES_IPV4 : HEADER_BYTES_IPV6
     const isPeer = this.#remote !== undefined && (endpoint === undefined || endpoint.equals(this.#remote))
-    const mtuBytes = isPeer ? this.getOption('pathMtuBytes') : ETHERNET_MTU_BYTES
+    const mtuBytes = (isPeer ? this.#kernelOptions.tryGet('pathMtuBytes') : undefined) ?? ETHERNET_MTU_BYTES
     return Math.min(mtuBytes - headerBytes, isIpv4 ? MAX_PAYLOAD_BYTES_IPV4 : MAX_PAYLOAD_BYTES_IPV6)
   }
 
@@ -539,10 +539,11 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   }
 
   #handleEvent(event: number, value: number): void {
+    if (event === EVENT.sendFailed) this.#handleLateFailures()
     if (this.#closed) return
     if (event === EVENT.batch) this.#handleBatch()
     else if (event === EVENT.writable) this.#handleWritable()
-    else this.#handleError(value)
+    else if (event === EVENT.error) this.#handleError(value)
   }
 
   #handleBatch(): void {
@@ -559,6 +560,10 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   #handleWritable(): void {
     this.#queue.writable()
     if (!this.#closed) this.#watch()
+  }
+
+  #handleLateFailures(): void {
+    for (let failure; (failure = this.#native.takeLateSendFailure?.()) !== undefined;) this.#queue.failedLate(failure)
   }
 
   /** The kernel has an error for this socket: of a peer (ICMP), or, if none is found, its own. */
@@ -597,7 +602,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   /** Sends fail inside `send` or `flush`, so the event follows in a tick of its own. */
   #queueSendError(error: SocketError, endpoint: Endpoint | undefined): void {
     this.#sendErrors ??= []
-    if (this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
+    if (this.#closeEmitted || this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
     if (this.#sendErrors.length === 0) process.nextTick(() => this.#reportSendErrors())
     this.#sendErrors.push([error, endpoint])
   }
@@ -658,13 +663,23 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const target = Endpoint.from(given)
     checkPeerPort('endpoint.port', target.port)
     this.#checkFamily('endpoint', target)
+    this.#checkReachable(target)
     this.#checkedEndpoint = target
     return target
+  }
+
+  /** A connected socket may send elsewhere, but not one of dgram's. */
+  #checkReachable(target: Endpoint): void {
+    if (this.#addon.backend !== 'dgram' || this.#remote === undefined || target.equals(this.#remote)) return
+    throw featureUnavailable('Sending elsewhere from a connected socket', 'node:dgram refuses it')
   }
 
   #controlFor(options: SendOptions, target: Endpoint | undefined): SendControl {
     this.#queue.checkNothingReserved()
     this.#control.setOptions(options, (target ?? this.#remote!).isIpv4, this.#addon)
+    if (this.#addon.backend === 'dgram' && Object.keys(options).length > 0) {
+      throw featureUnavailable('Send options', 'node:dgram sends every datagram of a socket alike')
+    }
     return this.#control
   }
 
@@ -717,6 +732,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   #setRemote(remote: Endpoint | undefined): void {
     this.#remote = remote
+    this.#checkedEndpoint = undefined
     this.#watch()
   }
 
