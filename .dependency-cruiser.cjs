@@ -10,6 +10,7 @@ const rooms = {
     node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'net', 'stream'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 
