@@ -11,6 +11,7 @@ const rooms = {
     packages: [],
   },
   stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'net', 'stream'], packages: [] },
+  testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
 

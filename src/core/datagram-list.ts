@@ -14,9 +14,16 @@ export class DatagramList implements DatagramBatch, IterableBatch {
   #isLent = true
   #isRetained = false
   #steps = 0
+  readonly #poison: number | undefined
 
-  /** `payloads[i]` came from `endpoints[i]`. The list is lent until {@link finish}. */
-  constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[]) {
+  /**
+   * `payloads[i]` came from `endpoints[i]`. The list is lent until {@link finish}.
+   *
+   * @param poison A byte that the payloads are overwritten with when nobody has the batch any more, so that a view that outlived it is
+   *   seen. Default: they are left as they are.
+   */
+  constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[], poison?: number) {
+    this.#poison = poison
     this.#payloads = payloads
     this.#endpoints = endpoints
     for (const payload of payloads) this.#bytes += payload.length
@@ -91,6 +98,7 @@ export class DatagramList implements DatagramBatch, IterableBatch {
 
   #endIfFree(): void {
     if (this.#isLent || this.isRetained) return
+    if (this.#poison !== undefined) for (const payload of this.#payloads) payload.fill(this.#poison)
     this.#payloads = []
     this.#endpoints = []
     this.#bytes = 0

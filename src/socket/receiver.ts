@@ -6,10 +6,10 @@ import {
   RECEIVED_MESSAGE_WORDS,
   RECEIVE_HEADER_WORDS,
   featureUnavailable,
+  throwLater,
   type Endpoint,
   type ReceiveBatch,
 } from '../core/index.js'
-import { throwLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
 import type { KernelOptions } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'

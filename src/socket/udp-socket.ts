@@ -26,9 +26,13 @@ import {
   invalidArgValue,
   invalidState,
   outOfRange,
+  payloadBytes,
   ReceiveBatch,
+  throwingLater,
+  writePayload,
   type EndpointLike,
   type Link,
+  type Payload,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { changeMembership, type GroupOptions } from './groups.js'
@@ -41,7 +45,6 @@ import { SendControl, type SendOptions } from './send-control.js'
 import { MAX_PAYLOAD_BYTES_IPV4 } from './send-batch.js'
 import { SendQueue } from './send-queue.js'
 import { resolveOptions, type ResolvedOptions, type UdpSocketOptions } from './socket-options.js'
-import { throwingLater } from './throwing-later.js'
 import { emptyCounters, type Counters, type SocketStatistics } from './statistics.js'
 
 /** The events of a {@link UdpSocket}, with their arguments. */
@@ -219,7 +222,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    * @returns False when the queue is full: **the datagram was not queued**; 'drain' follows.
    * @throws Misuse: among it an address family that this socket cannot reach, and `ERR_SOCKET_DGRAM_NOT_CONNECTED`.
    */
-  send(payload: Uint8Array | DataView | string, endpoint?: Endpoint | EndpointLike, options?: SendOptions): boolean {
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike, options?: SendOptions): boolean {
     const target = this.#target(endpoint)
     const control = options === undefined ? undefined : this.#controlFor(options, target)
     return this.#enqueue(payload, target, control)
@@ -288,7 +291,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    *
    * @throws `ERR_INVALID_STATE` without the option `receivePacketInfo`.
    */
-  reply(batch: ReceiveBatch, i: number, payload: Uint8Array | DataView | string): boolean {
+  reply(batch: ReceiveBatch, i: number, payload: Payload): boolean {
     this.#checkOpen()
     if (!(batch instanceof ReceiveBatch)) throw invalidArgType('batch', 'an instance of ReceiveBatch', batch)
     const target = batch.endpoint(i)
@@ -580,13 +583,12 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     if (result < 0) throw new SocketError('poll', result)
   }
 
-  #enqueue(payload: Uint8Array | DataView | string, target: Endpoint | undefined, control: SendControl | undefined): boolean {
-    const length = byteLength(payload)
+  #enqueue(payload: Payload, target: Endpoint | undefined, control: SendControl | undefined): boolean {
+    const length = payloadBytes(payload)
     if (length > MAX_PAYLOAD_BYTES_IPV4) this.#checkLength('payload.length', length, target)
     const batch = this.#queue.makeRoom(length)
     if (batch === undefined) return false
-    if (typeof payload === 'string') batch.slab.write(payload, batch.usedBytes)
-    else batch.slab.set(asBytes(payload), batch.usedBytes)
+    writePayload(payload, batch.slab, batch.usedBytes)
     batch.append(length, target, control)
     this.#scheduleFlush()
     return true
@@ -728,19 +730,6 @@ function flushAtEndOfTick(socket: UdpSocket): void {
 function isSameEndpoint(endpoint: Endpoint, given: Endpoint | EndpointLike | null): boolean {
   if (given instanceof Endpoint) return endpoint.equals(given)
   return given?.port === endpoint.port && given.address === endpoint.address
-}
-
-function byteLength(payload: Uint8Array | DataView | string): number {
-  if (typeof payload === 'string') return Buffer.byteLength(payload)
-  if (!ArrayBuffer.isView(payload)) {
-    throw invalidArgType('payload', 'of type string or an instance of Buffer, TypedArray, or DataView', payload)
-  }
-  return payload.byteLength
-}
-
-function asBytes(payload: Uint8Array | DataView): Uint8Array {
-  if (payload instanceof Uint8Array) return payload
-  return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
 }
 
 function lookupFamily(options: ResolvedOptions): 0 | 4 | 6 {

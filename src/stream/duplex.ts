@@ -1,14 +1,25 @@
 import { Duplex } from 'node:stream'
-import type { Stream } from './stream.js'
 
-/** A {@link Stream} as a Node Duplex of bytes. Each write is a message, or several; what is read is their bytes in order. */
+/** What a {@link StreamDuplex} needs of its stream. */
+export interface DuplexSource {
+  readonly closed: boolean
+  send(message: Uint8Array): boolean
+  end(): void
+  reset(): void
+  pause(): unknown
+  resume(): unknown
+  on(event: 'message', listener: (message: Buffer) => void): unknown
+  on(event: 'drain' | 'end', listener: () => void): unknown
+  on(event: 'close', listener: (error: Error | undefined) => void): unknown
+}
+
+/** A stream as a Node Duplex of bytes. Each write is a message, or several; what is read is their bytes in order. */
 export class StreamDuplex extends Duplex {
-  readonly #stream: Stream
+  readonly #stream: DuplexSource
   #waiting: { chunk: Buffer; offset: number; done: (error?: Error) => void } | undefined
-  #finishing: ((error?: Error) => void) | undefined
 
   /** @internal */
-  constructor(stream: Stream, allowHalfOpen: boolean) {
+  constructor(stream: DuplexSource, allowHalfOpen: boolean) {
     super({ allowHalfOpen })
     this.#stream = stream
     stream.on('drain', () => this.#writeMore())
@@ -38,7 +49,6 @@ export class StreamDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#waiting = undefined
-    this.#finishing = undefined
     // Everything was ended in order: what is under way still arrives.
     if (!(this.writableFinished && this.readableEnded) || error !== null) this.#stream.reset()
     done(error)
@@ -63,7 +73,6 @@ export class StreamDuplex extends Duplex {
     }
     this.#waiting?.done()
     this.#waiting = undefined
-    this.#finishing?.()
   }
 }
 

@@ -5,11 +5,9 @@ import type { Scheduled } from './deadline-queue.js'
 import type { FramePool } from './frame-pool.js'
 import type { Integrity } from './integrity.js'
 import type { NodeId } from './node-id.js'
-import type { Peer } from './peer.js'
 import type { StreamError } from './stream-error.js'
-import type { Stream } from './stream.js'
 
-/** What peers and streams need of their node. */
+/** What peers and streams need of their node. It knows what the items are that it is given. */
 export interface StreamHost {
   readonly id: NodeId
   readonly integrity: Integrity
@@ -27,15 +25,15 @@ export interface StreamHost {
   sendFrame(frame: Buffer, endpoint: Endpoint): boolean
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
   /** The stream has something to say at the end of this batch or tick. */
-  touch(stream: Stream): void
+  touch(stream: Scheduled): void
   /** The peer may go on sending: at the end of this batch. */
-  flushLater(peer: Peer): void
+  flushLater(peer: Scheduled): void
   schedule(item: Scheduled, deadlineMs: number): void
   drawUint32(): number
   countDrop(reason: DropReason): void
   /** Does somebody take this stream, which the peer has opened? */
-  offerStream(stream: Stream): boolean
-  onPeerClosed(peer: Peer, error: StreamError | undefined): void
+  offerStream(stream: Scheduled): boolean
+  onPeerClosed(peer: Scheduled, error: StreamError | undefined): void
 }
 
 /** Why a datagram, or what was in it, was dropped. */

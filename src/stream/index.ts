@@ -8,7 +8,7 @@ export { fixedRate, type CongestionControl, type CongestionControlFactory } from
 export { createNode, StreamNode, type NodeEvents, type NodeStatistics } from './node.js'
 export { cubic, type NodeOptions } from './node-options.js'
 export { Peer, type PeerEvents, type PeerStatistics } from './peer.js'
-export { Stream, type StreamEvents, type StreamStatistics } from './stream.js'
+export { Stream, type StreamEvents, type StreamPeer, type StreamStatistics } from './stream.js'
 export { StreamDuplex } from './duplex.js'
 export { StreamError, type StreamErrorCode } from './stream-error.js'
 export type { StreamKind, StreamOptions } from './stream-options.js'

@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOptions,
   closedError,
+  throwLater,
   type Clock,
   type DatagramBatch,
   type EndpointLike,
@@ -23,7 +24,6 @@ import { Peer } from './peer.js'
 import { StreamError } from './stream-error.js'
 import { checkSignal } from './stream-options.js'
 import type { Stream } from './stream.js'
-import { throwLater } from './throw-later.js'
 import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, MAX_NAK_RANGES, NAK, NAK_RANGE_BYTES, TYPE } from './wire.js'
 
 /** The events of a {@link StreamNode}, with their arguments. */
@@ -366,10 +366,10 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       stream.settle(nowMs)
       if (stream.hasWork && !stream.isQueued) {
         stream.isQueued = true
-        stream.peer.sendQueue.push(stream)
+        peerOf(stream).sendQueue.push(stream)
       }
     }
-    for (const stream of touched) if (stream.peer.sendQueue.length > 0) this.#flushPeer(stream.peer, nowMs)
+    for (const stream of touched) if (peerOf(stream).sendQueue.length > 0) this.#flushPeer(peerOf(stream), nowMs)
     for (const stream of touched) this.#deadlines.schedule(stream, stream.nextDeadlineMs())
   }
 
@@ -440,7 +440,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
 
   #offerStream(stream: Stream): boolean {
     try {
-      return this.emit('stream', stream, stream.peer)
+      return this.emit('stream', stream, peerOf(stream))
     } catch (error) {
       throwLater(error)
       return true
@@ -501,13 +501,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       setTimer: (callback, delayMs) => this.#clock.setTimer(callback, delayMs),
       sendFrame: (frame, endpoint) => this.#sendFrame(frame, endpoint),
       sendControl: (frame, flags, receiver, endpoint) => this.#sendControl(frame, flags, receiver, endpoint),
-      touch: (stream) => this.#touch(stream),
+      touch: (stream) => this.#touch(stream as Stream),
       schedule: (item, deadlineMs) => this.#deadlines.schedule(item, deadlineMs),
       drawUint32: () => options.random.uint32(),
-      flushLater: (peer) => void this.#waiting.add(peer),
+      flushLater: (peer) => void this.#waiting.add(peer as Peer),
       countDrop: (reason) => this.#countDrop(reason),
-      offerStream: (stream) => this.#offerStream(stream),
-      onPeerClosed: (peer, error) => this.#onPeerClosed(peer, error),
+      offerStream: (stream) => this.#offerStream(stream as Stream),
+      onPeerClosed: (peer, error) => this.#onPeerClosed(peer as Peer, error),
     }
   }
 
@@ -527,6 +527,11 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       admit: (id, name, endpoint, frameBytes, nowMs, isInvited) => this.#admit(id, name, endpoint, frameBytes, nowMs, isInvited),
     }
   }
+}
+
+/** Streams are made by peers alone. */
+function peerOf(stream: Stream): Peer {
+  return stream.peer as Peer
 }
 
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { closedError, type Endpoint } from '../core/index.js'
+import { closedError, throwLater, type Endpoint } from '../core/index.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -12,8 +12,7 @@ import type { CongestionControl } from './congestion-control.js'
 import { Sent } from './send-half.js'
 import { StreamError } from './stream-error.js'
 import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
-import { Stream } from './stream.js'
-import { throwLater } from './throw-later.js'
+import { Stream, type StreamPeer } from './stream.js'
 import { UNNUMBERED } from './unnumbered-send-half.js'
 import { BYE_REASON, FLAG, RESET_REASON, TYPE } from './wire.js'
 
@@ -40,7 +39,7 @@ export interface PeerStatistics {
 }
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string

@@ -1,17 +1,18 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, invalidArgType, outOfRange } from '../core/index.js'
-import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
+import { checkInteger, closedError, invalidArgType, outOfRange, throwLater, type Endpoint } from '../core/index.js'
+import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
-import type { Peer } from './peer.js'
+import type { Path } from './path.js'
+import type { StreamHost } from './host.js'
+import type { FrameWriter } from './frame-writer.js'
 import { ReceiveHalf, type ReceiveCounters } from './receive-half.js'
 import { SendHalf, emptySendCounters, type SendCounters, type Sent } from './send-half.js'
 import type { Sending } from './sending.js'
 import { StreamError } from './stream-error.js'
-import type { ResolvedStreamOptions, StreamKind } from './stream-options.js'
-import { throwLater } from './throw-later.js'
+import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
 import { UnnumberedSendHalf } from './unnumbered-send-half.js'
 import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
 
@@ -27,6 +28,21 @@ export interface StreamEvents {
   end: []
   /** The stream is over, by agreement or with an error. The last event. */
   close: [error: StreamError | undefined]
+}
+
+/** The peer of a stream, as the stream knows it: a `Peer`. */
+export interface StreamPeer {
+  readonly endpoint: Endpoint
+  readonly name: string
+  readonly closed: boolean
+  openStream(options?: StreamOptions): Stream
+  close(options?: { deadlineMs?: number }): Promise<void>
+  /** @internal */ readonly host: StreamHost
+  /** @internal */ readonly path: Path
+  /** @internal */ readonly writer: FrameWriter
+  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
+  /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ forget(stream: Stream, reason: number): void
 }
 
 /** What a stream counted, and how it stands. */
@@ -48,7 +64,7 @@ export interface StreamStatistics extends SendCounters, ReceiveCounters {
  * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
  */
 export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
-  readonly peer: Peer
+  readonly peer: StreamPeer
   readonly kind: StreamKind
   readonly label: string
   /** The number of the stream; unique with {@link isOpener} while both nodes live. */
@@ -75,7 +91,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   #closeTimer: { cancel(): void } | undefined
 
   /** @internal */
-  constructor(peer: Peer, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
+  constructor(peer: StreamPeer, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
     super()
     this.peer = peer
     this.id = id
