@@ -29,6 +29,7 @@ interface Attempt extends Scheduled {
   readonly endMs: number
   cookie: Uint8Array
   tries: number
+  challenges: number
   readonly waiting: { resolve: (peer: Peer) => void; reject: (error: Error) => void }[]
   onDeadline(nowMs: number): void
 }
@@ -64,6 +65,7 @@ export class Joiner {
         endMs: nowMs + timeoutMs,
         cookie: NO_COOKIE,
         tries: 0,
+        challenges: 0,
         waiting: [{ resolve, reject }],
         deadlineMs: Infinity,
         queueIndex: -1,
@@ -82,12 +84,14 @@ export class Joiner {
   onHello(frame: HelloFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
     if (!this.#mayAnswer(nowMs)) return this.#host.countDrop('tooManyHellos')
     if (frame.minVersion > VERSION || frame.maxVersion < VERSION) return this.#refuse(REFUSAL.version, sender, endpoint)
-    if (frame.cookie.length === 0) {
+    const isProved = frame.cookie.length > 0 && this.#cookies.check(frame.cookie, endpoint, sender, nowMs)
+    if (!isProved) {
+      // One that is too old, or of an earlier life of ours, is answered as none.
+      if (frame.cookie.length > 0) this.#host.countDrop('badCookie')
       const cookie = this.#cookies.issue(endpoint, sender, nowMs)
       this.#host.sendControl({ type: TYPE.challenge, timestamp: frame.timestamp, cookie }, FLAG.control, sender, endpoint)
       return
     }
-    if (!this.#cookies.check(frame.cookie, endpoint, sender, nowMs)) return this.#host.countDrop('badCookie')
     const known = this.#host.peerAt(endpoint)
     if (known !== undefined && (known.id.life !== sender.life || known.id.place !== sender.place)) {
       // Another life at this address: the new one, or an old hello that comes late. Who is there says so itself.
@@ -113,8 +117,8 @@ export class Joiner {
     if (attempt === undefined) return this.#host.countDrop('unexpectedAnswer')
     if (frame.type === TYPE.challenge) {
       attempt.cookie = frame.cookie
-      attempt.tries = 0
-      this.#sayHello(attempt, nowMs)
+      // Otherwise with the next one that is due: nobody makes us say hello for ever.
+      if (attempt.challenges++ < MAX_QUICK_ANSWERS) this.#sayHello(attempt, nowMs)
     } else if (frame.type === TYPE.welcome) {
       if (attempt.cookie.length === 0 || frame.version !== VERSION) return this.#host.countDrop('unexpectedAnswer')
       const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, true)
@@ -197,5 +201,6 @@ function frameBytesOf(frame: { readonly frameBytes: number }): number {
 const NO_COOKIE = new Uint8Array(0)
 const HELLO_AGAIN_MS = 50
 const MAX_HELLO_AGAIN_MS = 1000
+const MAX_QUICK_ANSWERS = 8
 /** Each costs a hash of some microseconds; ten thousand peers have joined within seconds. */
 const MAX_HELLOS_PER_SECOND = 5000

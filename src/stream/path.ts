@@ -44,7 +44,7 @@ export class Path {
   /** When the pace allows the next packet. */
   nextSendMs(): number {
     const rate = this.#rate()
-    return rate === Infinity ? this.#tokensMs : this.#tokensMs + Math.max(0, -this.#tokensBytes) / rate
+    return this.#tokensMs + Math.max(PACE_STEP_MS, -this.#tokensBytes / rate)
   }
 
   onAcknowledged(packets: number, nowMs: number): void {
@@ -58,6 +58,8 @@ export class Path {
   }
 }
 
+/** No timer is so exact, and time is to go on. */
+const PACE_STEP_MS = 0.25
 /** What may be saved up while timers are late: they come to a millisecond. */
 const BURST_MS = 2
 /** RFC 9002, section 7.7: an initial window may leave at once. */

@@ -209,7 +209,7 @@ export class ReceiveHalf {
       beyond: this.#beyond,
       timestamp: this.#timestamp,
       delay: Math.max(0, Math.round((nowMs - this.#timestampMs) * 1000)),
-      isEnded: this.#next === this.#final,
+      isEnded: this.#hasEnded,
     }
   }
 

@@ -71,6 +71,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   readonly id: number
   /** Did this side open it? */
   readonly isOpener: boolean
+  /** Does this side stay open for sending when the other has ended? Otherwise it ends as well. */
+  allowHalfOpen: boolean
   /** @internal */ deadlineMs = Infinity
   /** @internal */ queueIndex = -1
   /** Waits for the end of the batch or tick. @internal */
@@ -98,6 +100,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     this.isOpener = isOpener
     this.kind = options.kind
     this.label = options.label
+    this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
     this.#isConfirmed = !isOpener
     const { pool, budget, maxMessageBytes } = peer.host
@@ -190,7 +193,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
 
   /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
   duplex(): StreamDuplex {
-    return (this.#duplex ??= new StreamDuplex(this, this.#options.allowHalfOpen))
+    return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
   }
 
   /** What was counted since the stream was opened; a copy. */
@@ -398,7 +401,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   #onEnd(): void {
     this.#iterator?.end(undefined)
     this.#emit('end')
-    if (!this.#options.allowHalfOpen) this.end()
+    if (!this.allowHalfOpen) this.end()
   }
 
   #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
