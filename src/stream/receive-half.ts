@@ -381,7 +381,7 @@ export class ReceiveHalf {
       if (!this.#deliverOne()) break
     }
     this.#isDelivering = false
-    if (this.#consumed === this.#final && !this.#hasEnded && !this.#isPaused && !this.#isDisposed) {
+    if (this.#consumed === this.#final && !this.#hasEnded && !this.#isDisposed) {
       this.#hasEnded = true
       this.#isStatusForced = true
       this.#owner.onEnd()
