@@ -90,6 +90,7 @@ export class ReceiveHalf {
   #isStatusForced = false
   #statusMs = Infinity
   #consumedSaid = 0
+  #saidMs = -Infinity
   #timestamp = 0
   #timestampMs = 0
 
@@ -188,8 +189,7 @@ export class ReceiveHalf {
 
   /** What a status is to say, if one is due. `isBatchEnd`: a batch has been handled, more is not there. */
   takeStatus(nowMs: number): Status | undefined {
-    const isConsumedFar = this.#consumed - this.#consumedSaid >= this.#options.windowPackets / CONSUMED_FRACTION
-    if (!this.#isStatusForced && this.#unsaid < PACKETS_PER_STATUS && !isConsumedFar && this.#statusMs > nowMs) {
+    if (!this.#isStatusForced && this.#statusMs > nowMs && !this.#isWorthStatus(nowMs)) {
       if (this.#unsaid > 0 && this.#statusMs === Infinity) this.#statusMs = nowMs + STATUS_DELAY_MS
       return undefined
     }
@@ -201,6 +201,7 @@ export class ReceiveHalf {
     this.#unsaid = 0
     this.#statusMs = Infinity
     this.#consumedSaid = this.#consumed
+    this.#saidMs = nowMs
     this.counters.statusesSent++
     return {
       next: this.#wire(this.#next),
@@ -211,6 +212,14 @@ export class ReceiveHalf {
       delay: Math.max(0, Math.round((nowMs - this.#timestampMs) * 1000)),
       isEnded: this.#hasEnded,
     }
+  }
+
+  /** Is there enough to say? Each costs both sides a system call. */
+  #isWorthStatus(nowMs: number): boolean {
+    const { windowPackets } = this.#options
+    if (this.#consumed - this.#consumedSaid >= windowPackets / CONSUMED_FRACTION) return true
+    if (this.#unsaid >= windowPackets / UNSAID_FRACTION) return true
+    return this.#unsaid >= PACKETS_PER_STATUS && nowMs - this.#saidMs >= this.#roundTrip.smoothedMs / STATUSES_PER_ROUND_TRIP
   }
 
   /** A status is to be said at the next opportunity. */
@@ -471,8 +480,11 @@ export function emptyReceiveCounters(): ReceiveCounters {
 /** Stands in the ring for a packet that its sender has forgotten. */
 const GONE = new FrameSlot(0)
 const INITIAL_RING = 16
-/** At the end of a batch with at least so many packets, the sender is told at once; otherwise after the delay. */
+/** At the end of a batch, the sender is told of at least so many packets, so often a round trip; otherwise after the delay. */
 const PACKETS_PER_STATUS = 16
+const STATUSES_PER_ROUND_TRIP = 4
+/** Or of so much of the window. */
+const UNSAID_FRACTION = 8
 const STATUS_DELAY_MS = 2
 /** A reader that has caught up by a quarter of the window says so: the sender may be waiting for it. */
 const CONSUMED_FRACTION = 4
