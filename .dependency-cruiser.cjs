@@ -10,7 +10,8 @@ const rooms = {
     node: ['async_hooks', 'cluster', 'dgram', 'module', 'util', 'worker_threads'],
     packages: [],
   },
-  stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'net', 'stream'], packages: [] },
+  stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },
+  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'stream'], packages: [] },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   cli: { rooms: [], files: ['src/index.ts'], node: ['.*'], packages: ['commander', 'cli-progress'] },
 }
