@@ -12,6 +12,7 @@ import {
   NAK_RANGE_BYTES,
   OPEN,
   PING,
+  PROBE,
   REFUSE,
   RESET,
   STATUS,
@@ -84,6 +85,8 @@ export type ControlFrame =
   | { readonly type: typeof TYPE.stranger; readonly place: number; readonly life: number }
   | { readonly type: typeof TYPE.ping; readonly timestamp: number }
   | { readonly type: typeof TYPE.pong; readonly timestamp: number }
+  | { readonly type: typeof TYPE.probe; readonly frameBytes: number }
+  | { readonly type: typeof TYPE.probeAck; readonly frameBytes: number }
   | OpenFrame
   | StatusFrame
   | { readonly type: typeof TYPE.nak; readonly stream: number; readonly ranges: readonly PacketRange[] }
@@ -120,6 +123,10 @@ export function encodeControl(out: Buffer, frame: ControlFrame): number {
     case TYPE.pong:
       writeUint32(out, PING.timestamp, frame.timestamp)
       return PING.bytes
+    case TYPE.probe:
+    case TYPE.probeAck:
+      writeUint16(out, PROBE.frameBytes, frame.frameBytes)
+      return PROBE.bytes
     default:
       return encodeStreamControl(out, frame)
   }
@@ -155,6 +162,9 @@ export function decodeControl(bytes: Buffer, type: number, end: number): Control
     case TYPE.ping:
     case TYPE.pong:
       return end < PING.bytes ? undefined : { type, timestamp: readUint32(bytes, PING.timestamp) }
+    case TYPE.probe:
+    case TYPE.probeAck:
+      return end < PROBE.bytes ? undefined : { type, frameBytes: readUint16(bytes, PROBE.frameBytes) }
     default:
       return decodeStreamControl(bytes, type, end)
   }

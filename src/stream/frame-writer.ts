@@ -19,14 +19,22 @@ export interface LongMessage {
  */
 export class FrameWriter {
   /** Where chunks may end: the frame without its trailer. */
-  readonly limit: number
+  limit = 0
   /** The longest message that is not cut. */
-  readonly maxWholeBytes: number
+  maxWholeBytes = 0
+  readonly #trailerBytes: number
   #previousLength = 0
 
   constructor(frameBytes: number, trailerBytes: number) {
-    this.limit = frameBytes - trailerBytes
+    this.#trailerBytes = trailerBytes
+    this.setFrameBytes(frameBytes)
+  }
+
+  /** Frames that are begun may be longer than this when the path has become narrower. */
+  setFrameBytes(frameBytes: number): void {
+    this.limit = frameBytes - this.#trailerBytes
     this.maxWholeBytes = this.limit - DATA_HEADER_BYTES - CHUNK_BYTES
+    this.#previousLength = 0
   }
 
   begin(slot: FrameSlot): void {

@@ -12,6 +12,8 @@ export interface StreamHost {
   readonly id: NodeId
   readonly integrity: Integrity
   readonly pool: FramePool
+  /** What a path to `endpoint` carries in one piece, as far as the link knows. */
+  unfragmentedBytes(endpoint: Endpoint): number
   readonly budget: MemoryBudget
   readonly maxMessageBytes: number
   readonly maxStreams: number
@@ -23,6 +25,8 @@ export interface StreamHost {
   setTimer(callback: () => void, delayMs: number): Timer
   /** A sealed frame to the link. False: the link is full. */
   sendFrame(frame: Buffer, endpoint: Endpoint): boolean
+  /** A probe: a frame of exactly this length. */
+  sendProbe(frameBytes: number, receiver: NodeId, endpoint: Endpoint): void
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
   /** The stream has something to say at the end of this batch or tick. */
   touch(stream: Scheduled): void

@@ -28,7 +28,11 @@ export interface NodeOptions {
   integrity?: 'none' | 'crc32c' | 'secret'
   /** Shared by all nodes that may talk to each other: at least 16 bytes. */
   secret?: Uint8Array | string
-  /** The longest frame to send and to receive, 1200 to 65 507. Default: what `link.unfragmentedBytes()` says. Both ends use the shorter. */
+  /**
+   * The longest frame to send and to receive, 1200 to 65 507; both ends use the shorter. Default: what `link.unfragmentedBytes()` says.
+   * More than that is used once probes of that length arrive; for a path to be found out in this way, the link must not fragment (for a
+   * UDP socket: the option `pathMtuDiscovery`).
+   */
   frameBytes?: number
   /** The congestion control of each peer: {@link fixedRate} or another. Default: {@link cubic}. */
   congestionControl?: CongestionControlFactory

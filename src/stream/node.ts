@@ -268,8 +268,14 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     if (isNumbered === (stream.kind === 'fireAndForget')) return this.#countDrop('wrongKind')
     if (!stream.isTouched) this.#touch(stream)
     stream.confirm()
-    if (!isNumbered) return stream.receiving.onUnnumbered(frame, end)
+    if (!isNumbered) {
+      if ((flags & FLAG.piece) !== 0) return this.#countDrop('malformed')
+      return stream.receiving.onUnnumbered(frame, end)
+    }
     const packet = readUint32(frame, DATA.packet)
+    if ((flags & FLAG.piece) !== 0) {
+      return stream.receiving.onPiece(packet, frame[HEADER.type]!, readUint32(frame, DATA.timestamp), frame, end, nowMs)
+    }
     stream.receiving.onData(packet, frame[HEADER.type]!, readUint32(frame, DATA.timestamp), frame, end, nowMs)
   }
 
@@ -281,6 +287,11 @@ export class StreamNode extends EventEmitter<NodeEvents> {
         return peer.sendControl({ type: TYPE.pong, timestamp: frame.timestamp })
       case TYPE.pong:
         return peer.onPong(frame.timestamp, nowMs)
+      case TYPE.probe:
+        // What has arrived is what counts, whatever it says.
+        return peer.sendControl({ type: TYPE.probeAck, frameBytes: bytes.length })
+      case TYPE.probeAck:
+        return peer.onProbeAck(frame.frameBytes, nowMs)
       case TYPE.bye:
         return peer.destroy(new StreamError('ERR_PEER_LEFT', `${peer.endpoint.toString()} has left`))
       case TYPE.stranger:
@@ -411,6 +422,16 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     else this.#counters.controlFramesSent++
   }
 
+  #sendProbe(frameBytes: number, receiver: NodeId, endpoint: Endpoint): void {
+    const { integrity } = this.#options
+    const frame = Buffer.alloc(frameBytes)
+    writeHeader(frame, FLAG.control, TYPE.probe, integrity.mode, this.#id, receiver)
+    encodeControl(frame, { type: TYPE.probe, frameBytes })
+    integrity.seal(frame)
+    if (!this.#sendFrame(frame, endpoint)) this.#countDrop('linkFull')
+    else this.#counters.controlFramesSent++
+  }
+
   #sendFrame(frame: Buffer, endpoint: Endpoint): boolean {
     if (this.#link.closed) return false
     if (!this.#link.send(frame, endpoint)) return false
@@ -500,6 +521,8 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       timestamp,
       setTimer: (callback, delayMs) => this.#clock.setTimer(callback, delayMs),
       sendFrame: (frame, endpoint) => this.#sendFrame(frame, endpoint),
+      sendProbe: (frameBytes, receiver, endpoint) => this.#sendProbe(frameBytes, receiver, endpoint),
+      unfragmentedBytes: (endpoint) => this.#link.unfragmentedBytes(endpoint),
       sendControl: (frame, flags, receiver, endpoint) => this.#sendControl(frame, flags, receiver, endpoint),
       touch: (stream) => this.#touch(stream as Stream),
       schedule: (item, deadlineMs) => this.#deadlines.schedule(item, deadlineMs),

@@ -5,7 +5,7 @@ import { RoundTrip } from './round-trip.js'
 export class Path {
   readonly roundTrip = new RoundTrip()
   readonly congestion: CongestionControl
-  readonly frameBytes: number
+  frameBytes: number
   /** Packets sent, neither arrived nor known to be lost. */
   inFlightPackets = 0
   #tokensBytes = 0

@@ -4,17 +4,19 @@ import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
 import { FrameWriter } from './frame-writer.js'
+import { writeUint16 } from './bytes.js'
 import { writeDataFields, writeHeader } from './header.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import { Path } from './path.js'
+import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import { Sent } from './send-half.js'
 import { StreamError } from './stream-error.js'
 import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { UNNUMBERED } from './unnumbered-send-half.js'
-import { BYE_REASON, FLAG, RESET_REASON, TYPE } from './wire.js'
+import { BYE_REASON, DATA_HEADER_BYTES, FLAG, MIN_FRAME_BYTES, PIECE, RESET_REASON, TYPE } from './wire.js'
 
 /** The events of a {@link Peer}, with their arguments. */
 export interface PeerEvents {
@@ -60,6 +62,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Why streams that are over are over, the latest of them, by key. */
   readonly #finished = new Map<number, number>()
   #timestamp = 0
+  readonly #mtu: PathMtu
   #paceMs = Infinity
   #aliveMs: number
   #closed = false
@@ -79,11 +82,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.id = id
     this.name = name
     this.endpoint = endpoint
-    this.path = new Path(congestion, frameBytes)
-    this.writer = new FrameWriter(frameBytes, host.integrity.trailerBytes)
+    const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
+    this.#mtu = new PathMtu(usual, frameBytes, nowMs)
+    this.path = new Path(congestion, usual)
+    this.writer = new FrameWriter(usual, host.integrity.trailerBytes)
     this.lastHeardMs = nowMs
     this.#aliveMs = nowMs + host.keepAliveMs
-    host.schedule(this, this.#aliveMs)
+    this.#reschedule()
   }
 
   /**
@@ -153,6 +158,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     writeHeader(memory, flags, transmission, host.integrity.mode, host.id, this.id)
     writeDataFields(memory, stream.id, packet === UNNUMBERED ? 0 : packet, this.#timestamp)
     const frame = slot.view(length + host.integrity.trailerBytes)
+    // One without a number is sent once, and takes its chance.
+    if (frame.length > this.path.frameBytes && packet !== UNNUMBERED) return this.#transmitPieces(slot, flags)
     host.integrity.seal(frame)
     if (!host.sendFrame(frame, this.endpoint)) return false
     this.path.spend(frame.length)
@@ -204,6 +211,21 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** @internal */
+  onProbeAck(frameBytes: number, nowMs: number): void {
+    this.#mtu.onAcknowledged(frameBytes, nowMs)
+    this.#useFrameBytes()
+    this.#probePath(nowMs)
+    this.#reschedule()
+  }
+
+  /** Long frames seem to vanish. @internal */
+  suspectPath(): void {
+    const nowMs = this.host.nowMs()
+    this.#mtu.suspect(nowMs)
+    this.#reschedule()
+  }
+
+  /** @internal */
   onPong(timestamp: number, nowMs: number): void {
     this.#sampleRoundTrip(timestamp, 0, nowMs)
   }
@@ -226,7 +248,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       this.host.flushLater(this)
     }
     if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
-    if (!this.#closed) this.#reschedule()
+    if (this.#closed) return
+    this.#probePath(nowMs)
+    this.#reschedule()
   }
 
   /** A stream has ended: who asks for it is told why. @internal */
@@ -255,6 +279,40 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         throwLater(thrown)
       }
     })
+  }
+
+  /** A packet that is longer than the path carries by now, in parts. */
+  #transmitPieces(slot: FrameSlot, flags: number): boolean {
+    const { host, path } = this
+    const { trailerBytes } = host.integrity
+    const totalBytes = slot.length - DATA_HEADER_BYTES
+    const pieceBytes = path.frameBytes - PIECE.bytes - trailerBytes
+    for (let offset = 0; offset < totalBytes; offset += pieceBytes) {
+      const bytes = Math.min(pieceBytes, totalBytes - offset)
+      const frame = Buffer.allocUnsafe(PIECE.bytes + bytes + trailerBytes)
+      slot.memory.copy(frame, 0, 0, DATA_HEADER_BYTES)
+      frame[0] = flags | FLAG.piece | FLAG.mark
+      writeUint16(frame, PIECE.offset, offset)
+      writeUint16(frame, PIECE.total, totalBytes)
+      slot.memory.copy(frame, PIECE.bytes, DATA_HEADER_BYTES + offset, DATA_HEADER_BYTES + offset + bytes)
+      host.integrity.seal(frame)
+      if (!host.sendFrame(frame, this.endpoint)) return false
+      path.spend(frame.length)
+    }
+    return true
+  }
+
+  #probePath(nowMs: number): void {
+    const probeBytes = this.#mtu.takeProbe(nowMs, this.path.roundTrip.probeTimeoutMs(0))
+    if (probeBytes > 0) this.host.sendProbe(probeBytes, this.id, this.endpoint)
+    this.#useFrameBytes()
+  }
+
+  #useFrameBytes(): void {
+    const { frameBytes } = this.#mtu
+    if (frameBytes === this.path.frameBytes) return
+    this.path.frameBytes = frameBytes
+    this.writer.setFrameBytes(frameBytes)
   }
 
   #sendTurn(stream: Stream, nowMs: number): Sent {
@@ -336,7 +394,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #reschedule(): void {
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs))
+    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
   }
 }
 

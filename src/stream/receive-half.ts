@@ -1,8 +1,9 @@
 import { Assembly, type MemoryBudget } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
 import { FrameSlot, type FramePool } from './frame-pool.js'
+import { Pieces } from './pieces.js'
 import type { RoundTrip } from './round-trip.js'
-import { DATA, MAX_NAK_RANGES } from './wire.js'
+import { DATA, MAX_NAK_RANGES, RESET_REASON } from './wire.js'
 
 /** What a receiving half tells its stream. */
 export interface ReceiveHalfOwner {
@@ -67,6 +68,7 @@ export class ReceiveHalf {
   readonly #roundTrip: RoundTrip
   readonly #owner: ReceiveHalfOwner
   readonly #assembly: Assembly
+  #pieces: Pieces | undefined
   #consumed = 0
   #next = 0
   #highest = 0
@@ -137,6 +139,28 @@ export class ReceiveHalf {
       return
     }
     this.#keep(packet, transmission, frame, end, nowMs)
+  }
+
+  /** A part of a data frame. */
+  onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
+    if (this.#isDisposed) return
+    const packet = this.#expand(wire)
+    const pieces = (this.#pieces ??= new Pieces(this.#pool))
+    pieces.forgetBefore(this.#next)
+    if (packet >= this.#consumed + this.#options.windowPackets) {
+      this.counters.beyondWindow++
+      return
+    }
+    if (packet < this.#next || (packet < this.#highest && this.#slots[packet & this.#mask] !== undefined)) {
+      this.counters.duplicates++
+      this.#isStatusForced = true
+      return
+    }
+    const whole = pieces.add(packet, frame, end)
+    if (whole === undefined) return
+    if (whole === null) return this.#owner.onFailure(RESET_REASON.malformed)
+    this.onData(wire, transmission, timestamp, whole.memory, whole.length, nowMs)
+    pieces.release(whole)
   }
 
   /** A data frame without a number. */
@@ -264,6 +288,7 @@ export class ReceiveHalf {
     for (const slot of this.#slots) if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
     this.#slots = []
     this.#assembly.dispose()
+    this.#pieces?.dispose()
     this.#nakMs = Infinity
     this.#statusMs = Infinity
   }
@@ -273,6 +298,7 @@ export class ReceiveHalf {
     if (this.#isDisposed) return
     if (this.#consumed === this.#highest && this.#mask >= INITIAL_RING) this.#resize(INITIAL_RING)
     this.#assembly.trim()
+    this.#pieces?.forgetBefore(this.#next)
   }
 
   /** The common case: the packet that is waited for, and nothing waits behind it. Nothing is copied. */

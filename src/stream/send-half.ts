@@ -9,6 +9,8 @@ export interface SendHalfOwner {
   transmit(slot: FrameSlot, packet: number, transmission: number): boolean
   /** There is room after a refusal. */
   onDrain(): void
+  /** A packet does not arrive, however often it is sent. */
+  onStubborn(): void
 }
 
 export interface SendHalfOptions {
@@ -200,6 +202,7 @@ export class SendHalf {
         const at = packet & this.#mask
         // Sent again less than a round trip ago: the receiver cannot have seen it.
         if (this.#isLost[at] !== 0 || (this.#transmissions[at]! > 1 && this.#sentMs[at]! > tooYoungMs)) continue
+        if (this.#transmissions[at]! >= STUBBORN_TRANSMISSIONS) this.#owner.onStubborn()
         this.#isLost[at] = 1
         this.#lost.push(packet)
         this.#lostPending++
@@ -418,6 +421,8 @@ export function emptySendCounters(): SendCounters {
 }
 
 const INITIAL_RING = 16
+/** Sent so often in vain, a packet makes one doubt the path. */
+const STUBBORN_TRANSMISSIONS = 3
 /** The longest that a receiver waits before it says how far it is. */
 const ANSWER_DELAY_MS = 5
 const MAX_BACKOFF = 6

@@ -41,6 +41,7 @@ export interface StreamPeer {
   /** @internal */ readonly path: Path
   /** @internal */ readonly writer: FrameWriter
   /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
+  /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
   /** @internal */ forget(stream: Stream, reason: number): void
 }
@@ -348,7 +349,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     const { kind, windowPackets, initialPacket } = this.#options
     const owner = {
       transmit: (slot: FrameSlot, packet: number, transmission: number) => peer.transmit(this, slot, packet, transmission),
-      onDrain: () => this.#emit('drain'),
+      onDrain: () => {
+        if (!this.#sending?.isEnded) this.#emit('drain')
+      },
+      onStubborn: () => peer.suspectPath(),
     }
     if (kind === 'fireAndForget') return new UnnumberedSendHalf(windowPackets, peer.path, pool, peer.writer, owner)
     return new SendHalf({ kind, initialPacket, windowPackets }, peer.path, pool, peer.writer, owner)

@@ -22,9 +22,11 @@ export const FLAG = {
   opener: 0x02,
   /** The frame has a packet number. */
   numbered: 0x04,
+  /** A part of a packet that is longer than the path carries. */
+  piece: 0x08,
   mark: 0x40,
 } as const
-export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.mark
+export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.piece | FLAG.mark
 
 /** What protects a frame; section "Integrity". */
 export const INTEGRITY = { none: 0, crc32c: 1, secret: 2 } as const
@@ -32,6 +34,9 @@ export const INTEGRITY = { none: 0, crc32c: 1, secret: 2 } as const
 /** A data frame; section "Data". */
 export const DATA = { stream: 20, packet: 24, timestamp: 28, chunks: 32 } as const
 export const DATA_HEADER_BYTES = 32
+
+/** Behind the header of a data frame that is a piece; section "Pieces". */
+export const PIECE = { offset: 32, total: 34, bytes: 36 } as const
 
 /** A chunk of a data frame; section "Chunks". */
 export const CHUNK = { flags: 0, handler: 1, length: 2, messageLength: 4 } as const
@@ -56,6 +61,8 @@ export const TYPE = {
   nak: 11,
   heartbeat: 12,
   reset: 13,
+  probe: 14,
+  probeAck: 15,
 } as const
 
 export const HELLO = {
@@ -92,6 +99,8 @@ export const NAK_RANGE_BYTES = 8
 export const HEARTBEAT = { stream: 20, floor: 24, next: 28, timestamp: 32, flags: 36, bytes: 37 }
 export const HEARTBEAT_FLAG = { final: 0x01 } as const
 export const RESET = { stream: 20, reason: 24, bytes: 26 }
+
+export const PROBE = { frameBytes: 20, bytes: 22 }
 
 export const COOKIE_BYTES = 16
 

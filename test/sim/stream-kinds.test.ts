@@ -11,7 +11,7 @@ interface Pair {
   readonly peer: Peer
   /** Moves time on. */
   advance(ms: number): Promise<void>
-  close(): void
+  readonly close: () => void
 }
 
 async function join(seed: number, path: PathOptions, options: Partial<NodeOptions> = {}): Promise<Pair> {
@@ -199,6 +199,96 @@ describe('flow', () => {
     close()
   })
 })
+
+describe('the path MTU', () => {
+  test.each(['drop', 'error'] as const)(
+    'shrinks in mid-stream: nothing is lost, and it is found out again (%s)',
+    async (tooBig) => {
+      const { network, server, peer, close } = await join(
+        14,
+        { latencyMs: 5, tooBig, lossProbability: 0.01 },
+        { integrity: 'crc32c' },
+      )
+      let [received, isOver] = [0, false]
+      const count = 4000
+      server.on('stream', (stream) => {
+        stream.on('message', (message) => {
+          expect([message.length, message.readUInt32LE(0)]).toEqual([1000 + (received % 3000), received])
+          received++
+        })
+        stream.on('close', () => (isOver = true))
+      })
+      const stream = peer.openStream({ initialPacket: 0xffff_ff00 })
+      let sent = 0
+      let limit = 0
+      const more = (): void => {
+        for (; sent < limit; sent++) {
+          const message = Buffer.alloc(1000 + (sent % 3000))
+          message.writeUInt32LE(sent)
+          if (!stream.send(message)) return
+        }
+      }
+      stream.on('drain', more)
+      const sendUpTo = (wanted: number): void => {
+        limit = wanted
+        more()
+      }
+      sendUpTo(2000)
+      await network.clock.runUntilTrueAsync(() => received >= 500, 60_000)
+      expect(peer.stats().frameBytes).toBe(1472)
+      network.setDefaultPath({ mtuBytes: 1300 })
+      await network.clock.runUntilTrueAsync(() => received === 2000, 120_000)
+      expect(received).toBe(2000)
+      await network.clock.advanceAsync(5000)
+      expect(peer.stats().frameBytes).toBe(1232)
+      network.setDefaultPath({ mtuBytes: 1500 })
+      await network.clock.advanceAsync(40_000)
+      // What a host was told by an error it believes for longer.
+      expect(peer.stats().frameBytes).toBe(tooBig === 'drop' ? 1472 : 1232)
+      sendUpTo(count)
+      stream.end()
+      await network.clock.runUntilTrueAsync(() => isOver, 120_000)
+      expect([received, isOver]).toEqual([sent, true])
+      expect(server.stats().frameMemoryBytes).toBe(0)
+      close()
+    },
+    60_000,
+  )
+})
+
+test('bits that change unnoticed break streams, never nodes', async () => {
+  await forSeeds(
+    seedsOf(60),
+    async (seed) => {
+      const pair = await join(seed, { latencyMs: 2, reorderProbability: 0.1, reorderMs: 3 })
+      let ends = 0
+      const answer = (stream: Stream): void => {
+        stream.on('message', (message) => void (stream.closed || stream.send(message)))
+        stream.on('close', () => ends++)
+      }
+      pair.server.on('stream', answer)
+      pair.network.setDefaultPath({ corruptProbability: 0.5 })
+      const random = new SeededRandom(seed)
+      for (let i = 0; i < 5; i++) {
+        if (pair.peer.closed) break
+        const kind = (['reliable', 'bestEffort', 'fireAndForget'] as const)[i % 3]!
+        const stream = pair.peer.openStream({ kind, windowBytes: 50_000 })
+        answer(stream)
+        for (let j = 0; j < 20 && !stream.closed; j++)
+          stream.send(Buffer.alloc((random.uint32() % stream.maxMessageBytes) % 4000))
+        await pair.advance(200)
+      }
+      pair.network.setDefaultPath({ corruptProbability: 0 })
+      await pair.advance(1000)
+      pair.close()
+      await pair.advance(100)
+      for (const node of [pair.client, pair.server]) {
+        expect(node.stats()).toMatchObject({ peers: 0, frameMemoryBytes: 0, assemblyBytes: 0 })
+      }
+    },
+    repeat,
+  )
+}, 60_000)
 
 describe('congestion control', () => {
   const CAPACITY = 12.5e6 // 100 Mbit/s

@@ -56,6 +56,8 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
   }),
   fc.record({ type: type(TYPE.heartbeat), stream: uint32, floor: uint32, next: uint32, timestamp: uint32, flags: uint8 }),
   fc.record({ type: type(TYPE.reset), stream: uint32, reason: uint16 }),
+  fc.record({ type: type(TYPE.probe), frameBytes: uint16 }),
+  fc.record({ type: type(TYPE.probeAck), frameBytes: uint16 }),
 )
 
 test('a control frame is read as it was written, also with bytes of a later version behind it', async () => {
