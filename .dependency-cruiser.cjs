@@ -21,6 +21,8 @@ const rooms = {
     node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },
+  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'stream'], packages: [] },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   fec: { rooms: ['core', 'binding'], node: [], packages: [] },
   strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },
