@@ -12,6 +12,7 @@ import { addBenchSource } from './bench/source.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
 import { addListen } from './listen.js'
+import { addMessage } from './message.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -46,6 +47,7 @@ function makeProgram(): Command {
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
   addListen(program, exit)
   addSend(program, exit)
+  addMessage(program, exit)
   addDoctor(program, exit)
   addBench(program, exit)
   addBenchSink(program)
