@@ -19,7 +19,8 @@ interface Format {
   readonly chunks: number
   readonly packetsPerChunk: number
   readonly maxRows: number
-  rowsPerColumn(drawn: number): number
+  /** The rows from 1 on that a chunk is in. */
+  readonly isSparse: boolean
 }
 
 const FORMATS: readonly Format[] = [
@@ -29,7 +30,7 @@ const FORMATS: readonly Format[] = [
     chunks: Math.ceil((MESSAGE_BYTES + 32) / 1424),
     packetsPerChunk: 1,
     maxRows: 4096,
-    rowsPerColumn: (drawn) => Math.min(Math.ceil(drawn / 2), 6),
+    isSparse: true,
   },
   {
     name: 'classic',
@@ -37,7 +38,7 @@ const FORMATS: readonly Format[] = [
     // 8328 bytes with the headers of the format and of UDP, 1480 in a packet.
     packetsPerChunk: 6,
     maxRows: 65,
-    rowsPerColumn: (drawn) => Math.ceil(drawn / 2),
+    isSparse: false,
   },
 ]
 
@@ -106,11 +107,15 @@ function isSolvable(lost: number, rows: number, arrived: readonly number[], form
   if (vectors.length < rows * words) vectors = new Int32Array(rows * words)
   vectors.fill(0, 0, rows * words)
   const drawn = rows - 1
-  const perColumn = format.rowsPerColumn(drawn)
   for (let column = 0; column < lost; column++) {
     const bit = 1 << (column & 31)
     const word = column >>> 5
     vectors[word]! |= bit
+    if (format.isSparse && drawn <= 12) {
+      for (let row = 1; row <= drawn; row++) if (next() < 0.5) vectors[row * words + word]! |= bit
+      continue
+    }
+    const perColumn = format.isSparse ? 6 + Math.floor(2 * next()) : Math.ceil(drawn / 2)
     for (let chosen = 0; chosen < perColumn;) {
       const at = (1 + Math.floor(next() * drawn)) * words + word
       if ((vectors[at]! & bit) !== 0) continue
