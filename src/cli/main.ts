@@ -15,6 +15,7 @@ import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exi
 import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
 import { addProxy } from './proxy.js'
+import { addMessage } from './message.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -50,6 +51,7 @@ function makeProgram(): Command {
   addListen(program, exit)
   addSend(program, exit)
   addProxy(program, exit)
+  addMessage(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
   addChannel(program, exit)

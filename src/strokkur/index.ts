@@ -6,7 +6,7 @@
  */
 export type { ChunkRejection, MessageFormat, MessageHash } from './chunk-header.js'
 export { MessageReceiver, type MessageReceiverOptions } from './message-receiver.js'
-export { MessageSender, type MessageParameters, type MessageSenderOptions } from './message-sender.js'
+export { MessageSender, type MessageParameters, type MessageSenderOptions, type UnkeyedHash } from './message-sender.js'
 export { Messenger, type MessengerEvents, type MessengerStatistics, type SendMessageOptions } from './messenger.js'
 export type { MessengerOptions } from './messenger-options.js'
 export { ReceivedMessage, type DroppedMessage, type MessageDropReason } from './received-message.js'

@@ -9,12 +9,6 @@ export const MAX_CHUNKS = 65_536
 export const MAX_ROWS = 4096
 /** The shortest chunk of a compact message that has several: no shorter than the digest, and not all header. */
 export const MIN_CHUNK_BYTES = 64
-/**
- * The random rows that a column stands in, at most, in the compact format. Half of all rows would cost more than the digest for long
- * messages; six are as good to within one row (docs/strokkur.md, "Why sparse rows").
- */
-export const MAX_ROWS_PER_COLUMN = 6
-
 export const DIGEST_BYTES = 32
 export const ID_BYTES = 16
 /** Keys for authenticated messages. The longest one still fits into the first block of SHA3-256 with its length. */

@@ -1,5 +1,5 @@
 import { SeededRandom, checkInteger, invalidArgType, invalidState, outOfRange, type Random } from '../core/index.js'
-import { BitMatrix, RowEncoder, drawRowMasks, wordsFor } from '../fec/index.js'
+import { BitMatrix, RowEncoder, drawBalancedRows, drawSparseRows, wordsFor } from '../fec/index.js'
 import type { MessageFormat, MessageHash } from './chunk-header.js'
 import {
   CLASSIC,
@@ -13,15 +13,7 @@ import {
 } from './classic-codec.js'
 import { COMPACT, COMPACT_HEADER_BYTES, COMPACT_VERSION, HASHES, KIND, compactCodec, computeTag } from './compact-codec.js'
 import { Digester } from './digest.js'
-import {
-  DIGEST_BYTES,
-  ID_BYTES,
-  MAX_CHUNKS,
-  MAX_MESSAGE_BYTES,
-  MAX_ROWS,
-  MAX_ROWS_PER_COLUMN,
-  MIN_CHUNK_BYTES,
-} from './limits.js'
+import { DIGEST_BYTES, ID_BYTES, MAX_CHUNKS, MAX_MESSAGE_BYTES, MAX_ROWS, MIN_CHUNK_BYTES } from './limits.js'
 
 /** The hashes that need no key. */
 export type UnkeyedHash = 'sha256' | 'sha3-256'
@@ -264,7 +256,7 @@ export class MessageSender {
     const words = this.#redundantChunks * wordsFor(this.#chunkCount)
     if (this.#maskWords.length < words) this.#maskWords = new Uint32Array(words)
     this.#masks = new BitMatrix(this.#maskWords.subarray(0, words).fill(0), this.#chunkCount)
-    if (this.format === 'classic') drawRowMasks(this.#random!, this.#masks, this.#redundantChunks, MAX_CLASSIC_ROWS)
+    if (this.format === 'classic') drawBalancedRows(this.#random!, this.#masks, this.#redundantChunks)
     else drawCompactMasks(readUint32(this.#header, COMPACT.tag), this.#masks, this.#redundantChunks)
     return this.#masks
   }
@@ -272,7 +264,7 @@ export class MessageSender {
 
 /** The masks of a compact message's rows, which follow from its tag. */
 export function drawCompactMasks(tag: number, masks: BitMatrix, rows: number): void {
-  drawRowMasks(new SeededRandom(tag), masks, rows, MAX_ROWS_PER_COLUMN)
+  drawSparseRows(new SeededRandom(tag), masks, rows)
 }
 
 /** As few chunks as possible, and all of about one size, so that the last one is not nearly empty. */

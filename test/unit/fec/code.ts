@@ -1,5 +1,13 @@
 import { SeededRandom, randomBelow, randomFill, type Random } from '../../../src/core/index.js'
-import { BitMatrix, Decoder, RowEncoder, XorRun, drawRowMasks, xorBlocksPortable } from '../../../src/fec/index.js'
+import {
+  BitMatrix,
+  Decoder,
+  RowEncoder,
+  XorRun,
+  drawBalancedRows,
+  drawSparseRows,
+  xorBlocksPortable,
+} from '../../../src/fec/index.js'
 
 /** A message of blocks with its redundant rows, as a sender has it. */
 export class Code {
@@ -13,13 +21,14 @@ export class Code {
     readonly bytes: number,
     readonly blockBytes: number,
     rows: number,
-    maxRowsPerColumn: number,
+    isSparse: boolean,
   ) {
     this.random = new SeededRandom(seed)
     this.source = new Uint8Array(bytes)
     randomFill(this.random, this.source)
     this.masks = BitMatrix.ofSize(rows, this.blocks)
-    drawRowMasks(this.random, this.masks, rows, maxRowsPerColumn)
+    if (isSparse) drawSparseRows(this.random, this.masks, rows)
+    else drawBalancedRows(this.random, this.masks, rows)
     const encoder = new RowEncoder(new XorRun(xorBlocksPortable))
     for (let row = 0; row < rows; row++) {
       const payload = new Uint8Array(blockBytes)
