@@ -1,6 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint, InterfaceMonitor, Membership, MembershipAudit, UdpSocket } from '../../src/index.js'
+import type {
+  BaseLink,
+  DiscoveryClientLink,
+  Endpoint,
+  InterfaceMonitor,
+  Membership,
+  MembershipAudit,
+  PointToPointLink,
+  UdpSocket,
+} from '../../src/index.js'
 import type * as received from './received.mjs'
 import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
@@ -24,6 +33,12 @@ export interface Kept {
   second: UdpSocket
   peer: Endpoint
   drains: number
+  server: BaseLink
+  client: DiscoveryClientLink
+  clients: DiscoveryClientLink[]
+  pointToPoint: PointToPointLink
+  answer: Promise<string>
+  events: string[]
   monitor: InterfaceMonitor
   membership: Membership
   audits: MembershipAudit[]
