@@ -8,6 +8,7 @@ import type {
   Membership,
   MembershipAudit,
   PointToPointLink,
+  Service,
   UdpSocket,
 } from '../../src/index.js'
 import type * as received from './received.mjs'
@@ -38,6 +39,7 @@ export interface Kept {
   clients: DiscoveryClientLink[]
   pointToPoint: PointToPointLink
   answer: Promise<string>
+  service: Service
   events: string[]
   monitor: InterfaceMonitor
   membership: Membership
