@@ -74,6 +74,5 @@ export const systemServicePlatform: ServicePlatform = {
     }
     return socket
   },
-  openMembership: (monitor, port, bindTo) =>
-    new Membership({ monitor: monitor as InterfaceMonitor, port, bindTo }),
+  openMembership: (monitor, port, bindTo) => new Membership({ monitor: monitor as InterfaceMonitor, port, bindTo }),
 }

@@ -57,7 +57,7 @@ test('unicast of both families is observed with its interface, and own datagrams
   expect(service.localEndpoints()).toBe(service.localEndpoints())
   const stranger = new UdpSocket()
   onTestFinished(() => stranger.close())
-  stranger.send('from a stranger', four!)
+  stranger.send('from a stranger', four)
   service.send('from me', four!)
   service.send('from me, six', six!)
   await until(() => seen.length === 3)
