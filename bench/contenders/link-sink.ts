@@ -14,7 +14,7 @@ const link = await openLink({
   localInterface: options.host,
   receiveBufferBytes: options.receiveBufferBytes,
 })
-let kernelDrops = 0
+const kernelDrops = 0
 const window = new ReceiveWindow(
   options,
   () => kernelDrops,

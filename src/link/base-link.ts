@@ -22,7 +22,7 @@ import { DATAGRAM_TYPE, HEADER_BYTES, emptyHeader, readHeader, writeHeader } fro
 import { IncomingRequest } from './incoming-request.js'
 import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
 import { payloadBuffer } from './payload.js'
-import type { DatagramSource, Surroundings } from './platform.js'
+import type { DatagramSocket, DatagramSource, SourceOptions, Surroundings } from './platform.js'
 import type { ResolvedCommon } from './options/link-options.js'
 import { Requests, type RequestPlan } from './requests.js'
 import { SelectedBatch, type OwnedBatch } from './selected-batch.js'
@@ -56,6 +56,9 @@ interface Input {
   isReceiving: boolean
 }
 
+/** What a link sends by: any other link, or a socket that takes a source address. */
+type Output = Link & Pick<DatagramSocket, 'send' | 'reserve'>
+
 /** Nobody to send to is known now. */
 export const NOBODY = Symbol('nobody')
 
@@ -72,7 +75,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   /** The number by which others know this link, and this link its own copies. */
   protected readonly senderId: number
   readonly #options: BaseOptions
-  readonly #output: Link
+  readonly #output: Output
   readonly #inputs: Input[] = []
   readonly #carriers = new Set<Link | DatagramSource>()
   readonly #consumers = new BatchConsumers<OwnedBatch>(() => this.watch())
@@ -85,7 +88,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   #closeEmitted = false
   #peerErrorsWatched = false
 
-  protected constructor(options: BaseOptions, surroundings: Surroundings, output: Link) {
+  protected constructor(options: BaseOptions, surroundings: Surroundings, output: Output) {
     super()
     this.role = options.role
     this.header = options.header
@@ -119,6 +122,9 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   /** Where the response to a request goes. */
   protected abstract responseTarget(request: IncomingRequest): Endpoint | undefined
 
+  /** Where from a datagram to `target` leaves, of a kind that has a choice. */
+  protected sourceFor?(target: Endpoint | undefined): SourceOptions | undefined
+
   /** A status message, of a kind that has some. */
   protected heardStatus?(payload: Buffer, sender: number, endpoint: Endpoint): void
 
@@ -147,8 +153,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     this.checkOpen()
     const target = this.target(endpoint)
     if (target === NOBODY) return this.#refuse(payload)
-    if (!this.header) return this.#output.send(payload, target)
-    return this.sendTyped(DATAGRAM_TYPE.datagram, payload, target)
+    return this.sendPayload(payload, target)
   }
 
   reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike): Buffer | undefined {
@@ -159,9 +164,9 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       this.#refuse('')
       return undefined
     }
-    if (!this.header) return this.#output.reserve(lengthBytes, target)
+    if (!this.header) return this.#output.reserve(lengthBytes, target, this.sourceFor?.(target))
     this.#checkLength('lengthBytes', lengthBytes)
-    const room = this.#output.reserve(HEADER_BYTES + lengthBytes, target)
+    const room = this.#output.reserve(HEADER_BYTES + lengthBytes, target, this.sourceFor?.(target))
     if (room === undefined) return undefined
     writeHeader(room, DATAGRAM_TYPE.datagram, this.senderId)
     return room.subarray(HEADER_BYTES)
@@ -333,11 +338,17 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     return DATAGRAM_EVENTS.some((event) => this.listenerCount(event) > 0) || this.#consumers.isWaiting
   }
 
+  /** Sends as the link is: raw, or with a header. */
+  protected sendPayload(payload: Payload, target: Endpoint | undefined): boolean {
+    if (this.header) return this.sendTyped(DATAGRAM_TYPE.datagram, payload, target)
+    return this.#output.send(payload, target, this.sourceFor?.(target))
+  }
+
   /** Sends with a header, whatever the link is. `target` undefined: the output's own peer. */
   protected sendTyped(type: number, payload: Payload, target: Endpoint | undefined, addressee = 0, correlation = 0): boolean {
     const length = payloadBytes(payload)
     if (length > this.#output.maxPayloadBytes - HEADER_BYTES) this.#checkLength('payload.length', length)
-    const room = this.#output.reserve(HEADER_BYTES + length, target)
+    const room = this.#output.reserve(HEADER_BYTES + length, target, this.sourceFor?.(target))
     if (room === undefined) return false
     writeHeader(room, type, this.senderId, addressee, correlation)
     writePayload(payload, room, HEADER_BYTES)
@@ -485,7 +496,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   #sendResponse(payload: Payload, request: IncomingRequest): boolean {
     this.checkOpen()
     const target = this.responseTarget(request)
-    if (!this.header) return this.#output.send(payload, target)
+    if (!this.header) return this.sendPayload(payload, target)
     return this.sendTyped(DATAGRAM_TYPE.response, payload, target, request.sender, request.correlation)
   }
 

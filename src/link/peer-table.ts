@@ -14,6 +14,7 @@ export class PeerTable {
   #used = 0
   #endpoints: (Endpoint | undefined)[] = []
   #lastHeardMs = new Float64Array(INITIAL_PEERS)
+  #tags = new Uint16Array(INITIAL_PEERS)
   /** Towards the newest, and towards the oldest. */
   #newer = new Int32Array(INITIAL_PEERS)
   #older = new Int32Array(INITIAL_PEERS)
@@ -41,6 +42,17 @@ export class PeerTable {
   /** When the peer that was silent for longest was heard of; undefined without any. */
   get oldestHeardMs(): number | undefined {
     return this.#oldest === NONE ? undefined : this.#lastHeardMs[this.#oldest]
+  }
+
+  /** What {@link tag} noted of a peer; 0 otherwise. */
+  tagOf(endpoint: Endpoint): number {
+    const slot = this.#find(endpoint)
+    return slot === NONE ? 0 : this.#tags[slot]!
+  }
+
+  /** Notes a number with the peer that was heard of last. */
+  tag(tag: number): void {
+    this.#tags[this.#newest] = tag
   }
 
   has(endpoint: Endpoint): boolean {
@@ -117,6 +129,7 @@ export class PeerTable {
     }
     this.#endpoints[slot] = endpoint
     this.#lastHeardMs[slot] = nowMs
+    this.#tags[slot] = 0
     const bucket = this.#bucketOf(endpoint)
     this.#chain[slot] = this.#buckets[bucket]!
     this.#buckets[bucket] = slot
@@ -158,6 +171,7 @@ export class PeerTable {
   #grow(): void {
     const length = this.#chain.length * 2
     this.#lastHeardMs = copied(this.#lastHeardMs, new Float64Array(length))
+    this.#tags = copied(this.#tags, new Uint16Array(length))
     this.#newer = copied(this.#newer, new Int32Array(length))
     this.#older = copied(this.#older, new Int32Array(length))
     this.#chain = new Int32Array(length)
@@ -178,7 +192,7 @@ export class PeerTable {
   }
 }
 
-function copied<Array extends Float64Array | Int32Array>(from: Array, to: Array): Array {
+function copied<Array extends Float64Array | Int32Array | Uint16Array>(from: Array, to: Array): Array {
   to.set(from)
   return to
 }

@@ -1,4 +1,4 @@
-import type { Clock, DatagramBatch, Endpoint, Link, Random } from '../core/index.js'
+import type { Clock, DatagramBatch, Endpoint, EndpointLike, Link, Payload, Random } from '../core/index.js'
 import type { ResolvedUdp } from './options/link-options.js'
 
 /** Time and chance, as everything here takes them. */
@@ -7,9 +7,16 @@ export interface Surroundings {
   readonly random: Random
 }
 
+/** Where a datagram leaves from, of a socket that has several addresses. */
+export interface SourceOptions {
+  readonly source: Endpoint
+}
+
 /** A link that has a local endpoint: a UDP socket, or a simulated one. */
 export interface DatagramSocket extends Link {
   address(): Endpoint
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike, options?: SourceOptions): boolean
+  reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike, options?: SourceOptions): Buffer | undefined
   /** As of `UdpSocket`; not every socket has them. */
   reserveRun?(lengthBytes: number, count: number): Buffer | undefined
   commitRun?(count?: number): void
@@ -36,6 +43,8 @@ export interface UnicastRequest {
   readonly peer?: Endpoint
   /** The socket also sends to this group, by `localInterface` and so many hops. */
   readonly group?: { readonly endpoint: Endpoint; readonly ttl: number }
+  /** Its batches tell to which address a datagram was sent. */
+  readonly tellsDestination?: boolean
   /** The port is shared with the group's own receivers. */
   readonly sharesPort?: boolean
 }

@@ -1,13 +1,12 @@
-import { Endpoint, type EndpointLike, type Payload, type Timer } from '../core/index.js'
+import { Endpoint, type EndpointLike, type Payload, type ReceiveBatch, type Timer } from '../core/index.js'
 import { Announcer } from './announcer.js'
 import { BaseLink, NOBODY } from './base-link.js'
-import { DATAGRAM_TYPE } from './header.js'
 import type { IncomingRequest } from './incoming-request.js'
 import type { KindLinkStatistics } from './link-events.js'
 import type { ResolvedResponderServer } from './options/link-options.js'
 import { payloadBuffer } from './payload.js'
 import { PeerTable } from './peer-table.js'
-import type { DatagramSocket, LinkPlatform } from './platform.js'
+import type { DatagramSocket, LinkPlatform, SourceOptions } from './platform.js'
 
 /** What a responding server counts besides. */
 export interface ResponderStatistics extends KindLinkStatistics {
@@ -29,6 +28,10 @@ export class ResponderServerLink extends BaseLink {
   readonly #clients: PeerTable
   readonly #announcer: Announcer
   #last: Endpoint | undefined
+  /** Our addresses that clients have asked; their tags in the table are one higher than their places here. */
+  readonly #sources: SourceOptions[] = []
+  #lastLocalAddress: string | undefined
+  #lastTag = 0
   #timer: Timer | undefined
   #discarded = 0
 
@@ -38,15 +41,13 @@ export class ResponderServerLink extends BaseLink {
     this.#socket = socket
     this.#options = options
     this.#clients = new PeerTable(options.maxClients, platform.random.uint32())
-    this.#announcer = new Announcer((payload, endpoint) =>
-      this.header ? this.sendTyped(DATAGRAM_TYPE.datagram, payload, endpoint) : socket.send(payload, endpoint),
-    )
+    this.#announcer = new Announcer((payload, endpoint) => this.sendPayload(payload, endpoint))
     socket.on('drain', () => {
       if (!this.closed) this.#announcer.goOn()
     })
     this.addInput(socket, (batch, i) => {
-      const endpoint = batch.endpoint(i)
-      this.#heard(endpoint)
+      this.#heard(batch.endpoint(i))
+      if (!this.closed) this.#noteLocalAddress((batch as Partial<ReceiveBatch>).destination?.call(batch, i))
       return true
     })
   }
@@ -116,6 +117,30 @@ export class ResponderServerLink extends BaseLink {
     this.#wait()
   }
 
+  /** A client is answered from the address that it asked, whichever of ours the kernel would choose. */
+  protected override sourceFor(target: Endpoint | undefined): SourceOptions | undefined {
+    if (this.#sources.length === 0 || target === undefined) return undefined
+    return this.#sources[this.#clients.tagOf(target) - 1]
+  }
+
+  /** Of the client that was heard of last. Undefined where the server is bound to one address. */
+  #noteLocalAddress(address: string | undefined): void {
+    if (address === undefined) return
+    if (address !== this.#lastLocalAddress) {
+      this.#lastLocalAddress = address
+      this.#lastTag = this.#tagFor(address)
+    }
+    this.#clients.tag(this.#lastTag)
+  }
+
+  #tagFor(address: string): number {
+    const known = this.#sources.findIndex(({ source }) => source.address === address)
+    if (known >= 0) return known + 1
+    const source = Endpoint.of(address, 0)
+    if (source.isMulticast || this.#sources.length >= MAX_LOCAL_ADDRESSES) return 0
+    return this.#sources.push({ source })
+  }
+
   /** Sleeps until the client that was silent for longest may have to be forgotten. */
   #wait(): void {
     const oldest = this.#clients.oldestHeardMs
@@ -149,9 +174,12 @@ export async function openResponderServer(
     options,
     family: local === undefined ? 'both' : local.isIpv4 ? 'IPv4' : local.isAny ? 'both' : 'IPv6',
     localAddress: local?.address,
+    tellsDestination: local === undefined || local.isAny,
   })
   return new ResponderServerLink(options, platform, socket)
 }
 
 /** Clients come in crowds; those that fall silent within this time of one another are forgotten together. */
 const EXPIRY_SLACK_MS = 5
+/** More addresses than a host has; what is asked at others is answered from where the kernel chooses. */
+const MAX_LOCAL_ADDRESSES = 1024

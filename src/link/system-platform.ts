@@ -79,8 +79,12 @@ function openGroup({ options, group }: GroupRequest): Promise<DatagramSource> {
   return Promise.resolve(membership)
 }
 
-function openSocket({ options, family, group, sharesPort }: UnicastRequest): UdpSocket {
-  const socket: UdpSocketOptions = { ...socketOptions(options), ...(sharesPort === true ? { reuseAddress: true } : {}) }
+function openSocket({ options, family, group, sharesPort, tellsDestination }: UnicastRequest): UdpSocket {
+  const socket: UdpSocketOptions = {
+    ...socketOptions(options),
+    ...(sharesPort === true ? { reuseAddress: true } : {}),
+    ...(tellsDestination === true ? { receivePacketInfo: true } : {}),
+  }
   if (group !== undefined) {
     const { localInterface } = options
     // TTL 0 means this host; then the interface is the rules' to choose.

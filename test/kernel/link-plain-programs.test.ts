@@ -79,6 +79,25 @@ test('responding server: a plain client, a plain server', async () => {
   expect(await answer).toBe('answer')
 })
 
+test.each([false, true])(
+  'a responding server answers and announces from the address that was asked (header %s)',
+  async (header) => {
+    const server = await openLink({ kind: 'responder', role: 'server', localPort: 0, header })
+    onTestFinished(() => server.close())
+    server.on('request', (request) => request.respond('answer'))
+    server.on('batch', () => undefined)
+    const client = await plain()
+    const asked = header ? Buffer.from('47590101010203040000000000000001', 'hex') : Buffer.from('question')
+    for (const address of ['127.0.0.5', '127.0.0.6']) {
+      client.send(asked, server.address().port, address)
+      expect((await nextDatagram(client)).from.address).toBe(address)
+      const announced = nextDatagram(client)
+      server.announce('news')
+      expect((await announced).from.address).toBe(address)
+    }
+  },
+)
+
 test('discovery: a plain client, a plain server', async () => {
   const port = await freePort('127.0.0.1')
   const group = '239.77.2.1'

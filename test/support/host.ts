@@ -1,6 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint, InterfaceMonitor, Membership, MembershipAudit, UdpSocket } from '../../src/index.js'
+import type {
+  BaseLink,
+  DiscoveryClientLink,
+  Endpoint,
+  InterfaceMonitor,
+  Membership,
+  MembershipAudit,
+  PointToPointLink,
+  Service,
+  UdpSocket,
+} from '../../src/index.js'
 import type * as received from './received.mjs'
 import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
@@ -24,6 +34,13 @@ export interface Kept {
   second: UdpSocket
   peer: Endpoint
   drains: number
+  server: BaseLink
+  client: DiscoveryClientLink
+  clients: DiscoveryClientLink[]
+  pointToPoint: PointToPointLink
+  answer: Promise<string>
+  service: Service
+  events: string[]
   monitor: InterfaceMonitor
   /** What the monitor told: `addressAdded v0 10.0.0.1`. */
   told: string[]
