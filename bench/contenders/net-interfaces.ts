@@ -26,10 +26,12 @@ process.exit(0)
 
 /** Includes what ip(8) and the kernel take to make the change: an upper bound. */
 async function measureLatency(): Promise<void> {
-  const orders = spawn('ip', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] })
+  const orders = spawn('ip', ['-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] })
+  process.once('exit', () => orders.kill())
   let tell: (isThere: boolean) => void = () => undefined
   if (values['ip-monitor']) {
-    const monitor = spawn('ip', ['monitor', 'address'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const monitor = spawn('ip', ['monitor', 'address'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    process.once('exit', () => monitor.kill())
     monitor.stdout.setEncoding('utf8').on('data', (text: string) => {
       if (text.includes('10.66.0.1')) tell(!text.includes('Deleted'))
     })

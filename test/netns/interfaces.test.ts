@@ -187,6 +187,26 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('interfaces t
     expect(monitor).toEqual(snapshot)
   })
 
+  test('an interface that joins a bridge has a master, and leaving the bridge it is still there', async () => {
+    await watch({ settleMs: 0 })
+    batch([
+      'link add br0 group 9 type bridge',
+      'link add link v1 name m0 group 9 type macvlan',
+      'link set v0 master br0',
+      'link set v0 mtu 1400',
+    ])
+    await told('mtuChanged v0')
+    const masters = (): Promise<unknown> =>
+      host.run(({ keep }) => {
+        const [v0, br0, m0] = ['v0', 'br0', 'm0'].map((name) => keep.monitor.interface(name)!)
+        return { ofBridge: v0!.master === br0!.index, kinds: [v0, br0, m0].map((one) => one!.kind) }
+      })
+    expect(await masters()).toEqual({ ofBridge: true, kinds: ['veth', 'bridge', 'macvlan'] })
+    batch(['link set v0 nomaster', 'link set v0 mtu 1300'])
+    expect(await told('mtuChanged v0')).not.toContain('interfaceRemoved v0')
+    expect(await masters()).toMatchObject({ ofBridge: false })
+  })
+
   test('default routes are followed, also when the kernel drops them in silence', async () => {
     batch(['addr add 10.5.0.1/24 dev v0', 'link set v0 up', 'link set v1 up', 'addr add fd55::1/64 dev v0 nodad'])
     await watch({ settleMs: 20 })

@@ -349,6 +349,13 @@ describe('where netlink is refused', () => {
 
   test('any other error is thrown, and nothing stays open', () => {
     const kernel = new FakeRouteKernel()
+    kernel.addon.onSocket = ((script) => (socket) => {
+      script(socket)
+      socket.pollErrno = ERRNO.ENOMEM
+    })(kernel.addon.onSocket!)
+    const clock = new ManualClock()
+    failure(() => new InterfaceMonitor({ clock }, kernel.addon), 'ENOMEM')
+    expect({ open: kernel.addon.open, timers: clock.held }).toEqual({ open: 0, timers: 0 })
     kernel.addon.openErrno = 24
     failure(() => new InterfaceMonitor({ clock: new ManualClock() }, kernel.addon), 'EMFILE')
     failure(() => readInterfaces(kernel.addon), 'EMFILE')
