@@ -198,6 +198,23 @@ describe('channels on loopback', () => {
       expect(restarts).toEqual([['127.0.0.1', 0]])
     })
 
+    test('it is forgotten when nobody subscribes any more', async () => {
+      const port = await freePort()
+      const send = await source(port, 'a')
+      const channel = node(port).channel('a')
+      const first = channel.subscribe()
+      send(5, 6)
+      await texts(first, 2)
+      expect([channel.sources(), channel.stats().sources, node(port).channel('a').sources()]).toEqual([[], 0, []])
+      const second = channel.subscribe()
+      send(3)
+      for await (const { lead } of second) {
+        expect(lead).toBe(1)
+        break
+      }
+      expect(channel.stats()).toMatchObject({ datagramsReceived: 3, late: 0, restarts: 0 })
+    })
+
     test('it is forgotten after its silence', async () => {
       const port = await freePort()
       const send = await source(port, 'a')
@@ -396,5 +413,33 @@ describe('channels on loopback', () => {
       everything.close()
       named.close()
     }
+  })
+
+  test('an observer tells so many channels apart, and counts the rest', async () => {
+    const port = await freePort()
+    const one = node(port)
+    for (const name of ['a', 'b']) one.channel(name).subscribe(() => {})
+    const observer = observeChannels({ port, maxChannels: 1 })
+    try {
+      one.channel('a').publish('x')
+      one.channel('a').flush()
+      await expect.poll(() => observer.channels().length).toBe(1)
+      one.channel('b').publish('x')
+      await expect.poll(() => observer.stats().otherChannels).toBe(1)
+      expect(observer.channels().map(({ name }) => name)).toEqual(['a'])
+      for (const options of [
+        { port: 0 },
+        { port, names: ['ä'] },
+        { port, names: 'a' },
+        { port, maxChannels: 0 },
+        { port, x: 1 },
+      ]) {
+        expect(thrownBy(() => observeChannels(options as never)).code).toMatch(/^ERR_/)
+      }
+    } finally {
+      observer.close()
+      observer.close()
+    }
+    await once(observer, 'close')
   })
 })

@@ -1,6 +1,8 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ReceiveLedger } from '../../../src/channel/receive-ledger.js'
 import { Endpoint } from '../../../src/core/index.js'
+import { checkProperty } from '../support/check-property.js'
 
 const endpoint = (i: number): Endpoint => Endpoint.of(`10.0.${i >>> 8}.${i & 255}`, 1000 + (i % 7))
 
@@ -67,5 +69,38 @@ describe('the sources of a channel', () => {
     expect(books.counters).toMatchObject({ restarts: 1, gaps: 0 })
     expect([enter(1, 9, 100), enter(1, 4, 1200)]).toEqual([8, 1])
     expect(books.counters).toMatchObject({ restarts: 2, gaps: 1, missing: 7 })
+  })
+
+  test('have books that balance after loss, repetition and reordering within the window', () => {
+    const fate = fc.record({
+      isLost: fc.boolean(),
+      repeats: fc.constantFrom(0, 0, 0, 1, 2),
+      delay: fc.constantFrom(0, 0, 0, 1, 5, 20),
+    })
+    return checkProperty(
+      fc.property(fc.nat(0xffff_ffff), fc.array(fate, { minLength: 1, maxLength: 200, size: 'max' }), (first, fates) => {
+        const arrivals = fates.flatMap(({ isLost, repeats, delay }, i) =>
+          isLost ? [] : Array.from({ length: repeats + 1 }, (_, copy) => ({ i, at: i + delay * (copy + 1) })),
+        )
+        // Stable: what comes at one time comes in order.
+        arrivals.sort((one, other) => one.at - other.at)
+        const { books } = ledger(1)
+        const heard = new Set<number>()
+        const begin = arrivals[0]?.i ?? 0
+        for (const { i } of arrivals) {
+          books.enter(endpoint(1), (first + i) >>> 0, 0, 0)
+          // What was published before the first that came is not missing: nobody knew of it.
+          if (i >= begin) heard.add(i)
+        }
+        const { missing, late, duplicates, datagramsReceived, restarts } = books.counters
+        const end = Math.max(...arrivals.map(({ i }) => i), begin)
+        const unheard = arrivals.length === 0 ? 0 : end - begin + 1 - heard.size
+        const before = arrivals.filter(({ i }) => i < begin)
+        expect([datagramsReceived, restarts]).toEqual([arrivals.length, 0])
+        expect(missing - (late - new Set(before.map(({ i }) => i)).size)).toBe(unheard)
+        expect(duplicates).toBe(arrivals.length - heard.size - new Set(before.map(({ i }) => i)).size)
+      }),
+      100,
+    )
   })
 })

@@ -51,6 +51,14 @@ describe('a subscription', () => {
     const { subscription } = opened({ queueBytes: 10 })
     for (const text of ['12345', '12345', '123456', 'x'.repeat(50)]) subscription.deliver(message(text))
     expect(subscription.stats()).toMatchObject({ overflowed: 3, queued: 1 })
+    // What was taken no longer counts.
+    const { subscription: other } = opened({ queueBytes: 10 })
+    for (let i = 0; i < 5; i++) {
+      other.deliver(message('1234567'))
+      void other[Symbol.asyncIterator]().next()
+    }
+    for (const text of ['12345', '12345']) other.deliver(message(text))
+    expect(other.stats()).toMatchObject({ overflowed: 0, queued: 2 })
   })
 
   test('gives messages to several who wait in the order in which they asked', async () => {
