@@ -23,5 +23,5 @@ socket.bind(port, () => {
       window.checkSometimes()
     })
   }
-  printLine({ port, receiveBufferBytes: 0 })
+  printLine({ port, receiveBufferBytes: socket.getRecvBufferSize() })
 })

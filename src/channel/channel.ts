@@ -168,7 +168,12 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
     const handler = hasHandler ? checkFunction('handler', first as MessageHandler) : undefined
     const options = hasHandler ? (second ?? {}) : first
     const subscription = new Subscription(handler, options, (closing) => this.#remove(closing))
-    if (this.#subscriptions.length === 0) this.#owner.subscribed(this)
+    try {
+      if (this.#subscriptions.length === 0) this.#owner.subscribed(this)
+    } catch (error) {
+      subscription.close()
+      throw error
+    }
     this.#subscriptions = [...this.#subscriptions, subscription]
     return subscription
   }
@@ -255,6 +260,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   }
 
   #remove(closing: Subscription): void {
+    if (!this.#subscriptions.includes(closing)) return
     this.#subscriptions = this.#subscriptions.filter((subscription) => subscription !== closing)
     if (this.#subscriptions.length > 0) return
     this.#ledger.sources.clear()

@@ -25,6 +25,7 @@ describe('the group of a channel', () => {
     ['', '239.0.0.0'],
     ['a', '239.0.0.97'],
     ['ab', '239.97.24.65'],
+    ['robot/pose', '239.72.2.118'],
     ['sensor/10000', '239.76.58.60'],
     ['sensor/24641', '239.76.58.60'],
   ])('of %j is %s', (name, group) => expect(multicastGroupForChannel(name)).toBe(group))
