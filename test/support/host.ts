@@ -67,8 +67,9 @@ export class Host {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   #calls = 0
 
-  constructor(namespace?: string) {
-    const [command, ...args] = nodeInNamespace(namespace, [AGENT])
+  /** @param through A program that runs it, see {@link nodeInNamespace}. */
+  constructor(namespace?: string, through?: readonly string[]) {
+    const [command, ...args] = nodeInNamespace(namespace, [AGENT], through)
     this.#process = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
