@@ -1,10 +1,11 @@
-// The door: one class, two functions, and the layout table that the TypeScript side checks itself against.
+// The door: one class, three functions, and the layout table that the TypeScript side checks itself against.
 #include <napi.h>
 
 #include "instance.h"
 #include "interfaces.h"
 #include "layout.h"
 #include "socket.h"
+#include "xor.h"
 
 namespace geysir {
 
@@ -12,14 +13,9 @@ namespace {
 
 // setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
 Napi::Value set_receive_tables(const Napi::CallbackInfo& info) {
-  Instance& instance = Instance::of(info.Env());
-  if (!info[0].IsTypedArray() || !info[1].IsTypedArray() || !info[2].IsTypedArray()) {
+  if (!Instance::of(info.Env()).memory.assign(info)) {
     Napi::TypeError::New(info.Env(), "setReceiveTables(slab, datagrams, messages)").ThrowAsJavaScriptException();
-    return info.Env().Undefined();
   }
-  instance.slab.assign(info[0].As<Napi::Object>());
-  instance.datagram_table.assign(info[1].As<Napi::Object>());
-  instance.message_table.assign(info[2].As<Napi::Object>());
   return info.Env().Undefined();
 }
 
@@ -46,6 +42,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Socket", Socket::define(env));
   exports.Set("setReceiveTables", Napi::Function::New<set_receive_tables>(env, "setReceiveTables"));
   exports.Set("interfaces", Napi::Function::New<interfaces>(env, "interfaces"));
+  exports.Set("xorBlocks", Napi::Function::New<xor_blocks>(env, "xorBlocks"));
   exports.Set("layout", layout(env));
   return exports;
 }

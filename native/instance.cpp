@@ -18,6 +18,14 @@ ByteView view_of(napi_env env, napi_value typed_array) {
   return view;
 }
 
+bool ReceiveMemory::assign(const Napi::CallbackInfo& info) {
+  if (!info[0].IsTypedArray() || !info[1].IsTypedArray() || !info[2].IsTypedArray()) return false;
+  slab.assign(info[0].As<Napi::Object>());
+  datagram_table.assign(info[1].As<Napi::Object>());
+  message_table.assign(info[2].As<Napi::Object>());
+  return true;
+}
+
 Instance::Instance(Napi::Env env) {
   napi_get_uv_event_loop(env, &loop_);
   // A handle left open when a worker ends aborts the process, so the environment waits for ours (it holds

@@ -55,6 +55,16 @@ class SharedBytes {
   Napi::ObjectReference array_;
 };
 
+// Where batches are received, and described.
+struct ReceiveMemory {
+  SharedBytes slab;
+  SharedBytes datagram_table;
+  SharedBytes message_table;
+
+  // From (slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array); false if that is not what was passed.
+  bool assign(const Napi::CallbackInfo& info);
+};
+
 // The libuv side of a socket. It outlives the socket by the time that libuv needs to close a handle.
 struct Poller {
   uv_poll_t handle;
@@ -82,10 +92,9 @@ class Instance {
   Scratch& send_scratch();
   ReceiveScratch& receive_scratch();
 
-  // Where every socket of this thread receives: a batch is consumed before the next one is read.
-  SharedBytes slab;
-  SharedBytes datagram_table;
-  SharedBytes message_table;
+  // Where every socket of this thread receives that has no memory of its own: a batch is consumed before the next one
+  // is read.
+  ReceiveMemory memory;
 
  private:
   static void on_environment_cleanup(napi_async_cleanup_hook_handle hook, void* data);

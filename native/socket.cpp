@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ uint32_t uint_argument(const Napi::CallbackInfo& info, size_t i) {
 // The most batches for which a socket that spun in vain does not spin again.
 constexpr uint32_t kMaxSpinPenalty = 256;
 
+constexpr const char* kOnEvent = "onEvent";
+
 }  // namespace
 
 Napi::Function Socket::define(Napi::Env env) {
@@ -59,9 +62,11 @@ Napi::Function Socket::define(Napi::Env env) {
                          InstanceMethod<&Socket::get_option>("getOption"),
                          InstanceMethod<&Socket::poll>("poll"),
                          InstanceMethod<&Socket::set_slots>("setSlots"),
+                         InstanceMethod<&Socket::set_memory>("setMemory"),
                          InstanceMethod<&Socket::set_turn>("setTurn"),
                          InstanceMethod<&Socket::receive>("receive"),
                          InstanceMethod<&Socket::send>("send"),
+                         InstanceMethod<&Socket::duplicate>("duplicate"),
                          InstanceMethod<&Socket::set_ref>("setRef"),
                          InstanceMethod<&Socket::close>("close"),
                          InstanceMethod<&Socket::fd>("fd"),
@@ -78,8 +83,8 @@ Socket::Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) 
     open_error_ = -errno;
     return;
   }
-  on_event_ = Napi::Weak(info[3].As<Napi::Function>());
-  async_context_ = std::make_unique<Napi::AsyncContext>(info.Env(), "GEYSIRSOCKET", info.This().As<Napi::Object>());
+  // A property instead of a reference of ours: it lives and dies with the object, and costs less.
+  info.This().As<Napi::Object>().Set(kOnEvent, info[3]);
 }
 
 Napi::Value Socket::bind(const Napi::CallbackInfo& info) {
@@ -135,6 +140,13 @@ Napi::Value Socket::set_slots(const Napi::CallbackInfo& info) {
   return number(info.Env(), 0);
 }
 
+Napi::Value Socket::set_memory(const Napi::CallbackInfo& info) {
+  auto memory = std::make_unique<ReceiveMemory>();
+  if (!memory->assign(info)) return misuse(info.Env(), "setMemory(slab, datagrams, messages)");
+  own_memory_ = std::move(memory);
+  return info.Env().Undefined();
+}
+
 Napi::Value Socket::set_turn(const Napi::CallbackInfo& info) {
   if (!arguments_are(info, {napi_number, napi_number})) return misuse(info.Env(), "setTurn(spinNs, turnNs)");
   spin_ns_ = uint_argument(info, 0);
@@ -149,7 +161,8 @@ Napi::Value Socket::receive(const Napi::CallbackInfo& info) {
 
 int Socket::receive_batch(int flags) {
   Instance& instance = Instance::of(Env());
-  const ReceiveTables tables{instance.slab.view(), instance.datagram_table.view(), instance.message_table.view()};
+  const ReceiveMemory& memory = own_memory_ ? *own_memory_ : instance.memory;
+  const ReceiveTables tables{memory.slab.view(), memory.datagram_table.view(), memory.message_table.view()};
   return receive_messages(fd_, flags, Slots{slot_bytes_, stride_bytes_, slots_}, tables, instance.receive_scratch());
 }
 
@@ -187,7 +200,6 @@ int Socket::start_polling(int interest) {
   if (error != 0) return error;
   if (interest_ == 0) {
     Ref();
-    on_event_.Ref();
   }
   interest_ = interest;
   return 0;
@@ -198,7 +210,6 @@ void Socket::stop_polling() {
   poller_->instance->forget_turn_of(this);
   uv_poll_stop(&poller_->handle);
   interest_ = 0;
-  on_event_.Unref();
   Unref();
 }
 
@@ -278,15 +289,19 @@ void Socket::dispatch(Event event, int value) {
   napi_value arguments[2];
   napi_value function = nullptr;
   if (napi_create_uint32(env, static_cast<uint32_t>(event), &arguments[0]) != napi_ok ||
-      napi_create_int32(env, value, &arguments[1]) != napi_ok) {
+      napi_create_int32(env, value, &arguments[1]) != napi_ok ||
+      napi_get_named_property(env, Value(), kOnEvent, &function) != napi_ok) {
     return;
   }
-  function = on_event_.Value();
-  if (function == nullptr) return;
-  const napi_status status = napi_make_callback(env, *async_context_, Value(), function, 2, arguments, nullptr);
+  // Without an async context: whoever owns the socket has one, made when and where the program asked for it.
+  const napi_status status = napi_make_callback(env, nullptr, Value(), function, 2, arguments, nullptr);
   if (status != napi_pending_exception) return;  // napi_cannot_run_js: the environment is going down
   napi_value error = nullptr;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
+Napi::Value Socket::duplicate(const Napi::CallbackInfo& info) {
+  return result(info.Env(), ::fcntl(fd_, F_DUPFD_CLOEXEC, 0));
 }
 
 Napi::Value Socket::set_ref(const Napi::CallbackInfo& info) {

@@ -17,7 +17,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  // new Socket(domain, type, protocol, onEvent). A failed socket(2) leaves `fd` negative: the negated errno.
+  // new Socket(domain, type, protocol, onEvent). The handler becomes the property onEvent. A failed socket(2) leaves
+  // `fd` negative: the negated errno.
   explicit Socket(const Napi::CallbackInfo& info);
   ~Socket() override { release(); }
 
@@ -45,12 +46,17 @@ class Socket : public Napi::ObjectWrap<Socket> {
   Napi::Value poll(const Napi::CallbackInfo& info);
   // setSlots(slotBytes, strideBytes, slots): number. How a batch divides the shared slab.
   Napi::Value set_slots(const Napi::CallbackInfo& info);
+  // setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void. Receives there from now on, not
+  // where the thread does.
+  Napi::Value set_memory(const Napi::CallbackInfo& info);
   // setTurn(spinNs, turnNs): void. How long a turn waits for the next batch, and how long it may last in all.
   Napi::Value set_turn(const Napi::CallbackInfo& info);
   // receive(flags): number of messages. The way of the error queue (MSG_ERRQUEUE); batches come by event.
   Napi::Value receive(const Napi::CallbackInfo& info);
   // send(slab: Uint8Array, messages: Uint32Array, first, count): number of messages taken
   Napi::Value send(const Napi::CallbackInfo& info);
+  // duplicate(): number, a descriptor of its own for the same socket, which the caller closes
+  Napi::Value duplicate(const Napi::CallbackInfo& info);
   // setRef(ref: boolean): void
   Napi::Value set_ref(const Napi::CallbackInfo& info);
   // close(): void
@@ -63,7 +69,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
   void dispatch(Event event, int value);
   int start_polling(int interest);
   void stop_polling();
-  // One recvmmsg(2) into the shared slab and tables. Returns the number of messages or a negated errno.
+  // One recvmmsg(2) into the slab and tables: its own, or those of the thread. Returns the number of messages or a
+  // negated errno.
   int receive_batch(int flags);
   // Batch after batch, for as long as the next one is there or comes soon, and the turn lasts.
   void take_turn();
@@ -87,10 +94,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   uint32_t spins_to_skip_ = 0;
   uint32_t spin_penalty_ = 1;
   Poller* poller_ = nullptr;
-  std::unique_ptr<Napi::AsyncContext> async_context_;
-  // Weak while the socket is idle and strong while it polls, like the wrapper object itself: an idle socket that
-  // nobody holds is collected and closed, a listening one stays.
-  Napi::FunctionReference on_event_;
+  std::unique_ptr<ReceiveMemory> own_memory_;
 };
 
 }  // namespace geysir

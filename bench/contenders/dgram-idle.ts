@@ -14,10 +14,10 @@ const sockets: ReturnType<typeof createSocket>[] = []
 
 // What the first ones take is code, compiled once, and memory that all sockets share.
 await openMore(100)
-collect()
+await collect()
 const before = process.memoryUsage()
 await openMore(count)
-collect()
+await collect()
 const after = process.memoryUsage()
 printLine({
   residentBytes: (after.rss - before.rss) / count,
@@ -31,9 +31,18 @@ async function openMore(more: number): Promise<void> {
     const socket = createSocket('udp4', () => undefined)
     sockets.push(socket)
     await once(socket.bind(0, '127.0.0.1'), 'listening')
+    await turnOfLoop()
   }
 }
 
-function collect(): void {
-  for (let i = 0; i < 3; i++) globalThis.gc!()
+/** Handles are freed when the loop has closed them. */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    await turnOfLoop()
+    globalThis.gc!()
+  }
+}
+
+function turnOfLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -16,8 +16,10 @@ export interface NativeSocket {
   getOption(level: number, name: number, out: Uint8Array): number
   /** Watches the descriptor: a mask of {@link INTEREST}. While it is not 0 the socket is kept from collection. */
   poll(interest: number): number
-  /** How a batch divides the shared slab: `slots` of `slotBytes`, `strideBytes` apart. */
+  /** How a batch divides the slab: `slots` of `slotBytes`, `strideBytes` apart. */
   setSlots(slotBytes: number, strideBytes: number, slots: number): number
+  /** Where this socket receives from now on, instead of where the thread does; as {@link Addon.setReceiveTables}. */
+  setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /**
    * After a batch, looks for the next one for up to `spinNs` before it goes back to the event loop, and does so for up to `turnNs` in
    * all. A socket that looks in vain does it more and more rarely. 0 (the default): one batch a turn.
@@ -27,6 +29,8 @@ export interface NativeSocket {
   receive(flags: number): number
   /** Sends messages `first` to `first + count - 1` of the table and returns how many the kernel took. */
   send(slab: Uint8Array, messages: Uint32Array, first: number, count: number): number
+  /** A descriptor of its own for the same socket; the caller closes it. */
+  duplicate(): number
   /** Of a stand-in that learns later what became of a datagram: what {@link EVENT.sendFailed} announced, one at a time. */
   takeLateSendFailure?(): LateSendFailure | undefined
   setRef(ref: boolean): void
@@ -42,10 +46,10 @@ export interface LateSendFailure {
 }
 
 /**
- * Called with one of {@link EVENT} and its value: the number of messages that the tables describe, nothing, or an errno
+ * Called on its socket with one of {@link EVENT} and its value: the number of messages that the tables describe, nothing, or an errno
  * (0 when the kernel only said "look at the error queue").
  */
-export type NativeEventHandler = (event: number, value: number) => void
+export type NativeEventHandler = (this: NativeSocket, event: number, value: number) => void
 
 export interface NativeInterfaceEntry {
   name: string
@@ -70,14 +74,25 @@ export interface NativeLayout {
   groupSourceRequestBytes: number
 }
 
+/**
+ * For each of the first `count` pairs (i, j): block i of `into` becomes itself XOR block j of `from`, blocks of `blockBytes` bytes one
+ * behind the other. The last block of either may be short: what is missing of `from` counts as zero, what is missing of `into` is left
+ * out. Pairs with one i, one after the other, are done together.
+ *
+ * @throws RangeError, before anything is written, when a block begins outside its memory.
+ */
+export type XorBlocks = (into: Uint8Array, from: Uint8Array, blockBytes: number, pairs: Uint32Array, count: number) => void
+
 export interface Addon {
   /** Set where it is no addon but stands in for one, on Node's own dgram. */
   readonly backend?: 'dgram'
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
-  /** Where every socket of this thread receives. The addon looks the memory up at each use and survives its detaching. */
+  /** Where every socket of this thread receives that has no memory of its own. The addon looks the memory up at each use and survives its detaching. */
   setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /** getifaddrs(3), or a negated errno. */
   interfaces(): NativeInterfaceEntry[] | number
+  /** Not of a stand-in. */
+  readonly xorBlocks?: XorBlocks
   readonly layout: NativeLayout
 }
 

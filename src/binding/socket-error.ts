@@ -42,6 +42,7 @@ function nodeName(errno: number): string {
 /** Errnos (positive) that this library decides on. */
 export const ERRNO = {
   EPERM: constants.errno.EPERM,
+  ENOENT: constants.errno.ENOENT,
   EIO: constants.errno.EIO,
   EBADF: constants.errno.EBADF,
   EAGAIN: constants.errno.EAGAIN,
@@ -64,6 +65,8 @@ export const ERRNO = {
   ENODEV: constants.errno.ENODEV,
   EISCONN: constants.errno.EISCONN,
   EAFNOSUPPORT: constants.errno.EAFNOSUPPORT,
+  EPROTONOSUPPORT: constants.errno.EPROTONOSUPPORT,
+  ENOSYS: constants.errno.ENOSYS,
   ECANCELED: constants.errno.ECANCELED,
   // Linux's, unknown to node:os.
   ENONET: 64,

@@ -9,9 +9,12 @@ import { Command, CommanderError } from 'commander'
 import { addBench } from './bench.js'
 import { addBenchSink } from './bench/sink.js'
 import { addBenchSource } from './bench/source.js'
+import { addChannel } from './channel.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
+import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
+import { addProxy } from './proxy.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -46,7 +49,10 @@ function makeProgram(): Command {
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
   addListen(program, exit)
   addSend(program, exit)
+  addProxy(program, exit)
   addDoctor(program, exit)
+  addInterfaces(program, exit)
+  addChannel(program, exit)
   addBench(program, exit)
   addBenchSink(program)
   addBenchSource(program)
@@ -57,7 +63,9 @@ const EXAMPLES = `
 Examples:
   geysir listen 9000                    print what arrives at port 9000
   geysir send localhost 9000 hello      send it something
+  geysir channel sub weather -p 8765    print what is published in a channel
   geysir doctor                         what this kernel can do, and what to improve
+  geysir interfaces --watch             the network interfaces, and what happens to them
   geysir bench                          millions of datagrams a second, every one checked`
 
 await main()

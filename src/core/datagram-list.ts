@@ -1,4 +1,3 @@
-import type { IterableBatch } from './batch-consumers.js'
 import type { Endpoint } from './endpoint.js'
 import { invalidState, outOfRange } from './errors.js'
 import type { DatagramBatch } from './link.js'
@@ -7,16 +6,23 @@ import type { DatagramBatch } from './link.js'
  * A batch of a link that has no slab of the kernel's: each payload is memory of its own, so keeping one costs nothing, but the rules
  * are those of every batch, and a program that breaks them is seen here as well.
  */
-export class DatagramList implements DatagramBatch, IterableBatch {
+export class DatagramList implements DatagramBatch {
   #payloads: readonly Buffer[]
   #endpoints: readonly Endpoint[]
   #bytes = 0
   #isLent = true
   #isRetained = false
   #steps = 0
+  readonly #poison: number | undefined
 
-  /** `payloads[i]` came from `endpoints[i]`. The list is lent until {@link finish}. */
-  constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[]) {
+  /**
+   * `payloads[i]` came from `endpoints[i]`. The list is lent until {@link finish}.
+   *
+   * @param poison A byte that the payloads are overwritten with when nobody has the batch any more, so that a view that outlived it is
+   *   seen. Default: they are left as they are.
+   */
+  constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[], poison?: number) {
+    this.#poison = poison
     this.#payloads = payloads
     this.#endpoints = endpoints
     for (const payload of payloads) this.#bytes += payload.length
@@ -91,6 +97,7 @@ export class DatagramList implements DatagramBatch, IterableBatch {
 
   #endIfFree(): void {
     if (this.#isLent || this.isRetained) return
+    if (this.#poison !== undefined) for (const payload of this.#payloads) payload.fill(this.#poison)
     this.#payloads = []
     this.#endpoints = []
     this.#bytes = 0

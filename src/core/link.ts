@@ -1,4 +1,5 @@
 import type { Endpoint, EndpointLike } from './endpoint.js'
+import type { Payload } from './payload.js'
 
 /**
  * The contract of everything that carries datagrams: a UDP socket, the kinds of UDP link, a byte stream that frames datagrams, a
@@ -23,20 +24,27 @@ export interface Link {
   /**
    * Queues a copy of `payload`. It leaves at the end of this tick, or by {@link flush}.
    *
-   * @param endpoint May be left out where the link has one peer.
+   * @param endpoint May be left out where the link has one peer; elsewhere that is `ERR_SOCKET_DGRAM_NOT_CONNECTED`.
    * @returns False when the queue is full: **the datagram was not queued**; 'drain' follows.
-   * @throws Misuse. What the network does is never an exception.
+   * @throws Misuse: `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_STATE` between `reserve` and
+   *   `commit`. What the network does is never an exception.
    */
-  send(payload: Uint8Array | DataView | string, endpoint?: Endpoint | EndpointLike): boolean
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike): boolean
 
   /**
-   * Room for a datagram in the send memory, to be written in place and queued by {@link commit}. One at a time.
+   * Room for a datagram in the send memory, to be written in place and queued by {@link commit}. One at a time: until then `send` and
+   * `reserve` throw `ERR_INVALID_STATE`, while {@link flush} sends what was queued before. {@link close} forgets it.
    *
    * @returns A view of `lengthBytes` bytes that is the link's again after `commit`; undefined when the queue is full: 'drain' follows.
    */
   reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike): Buffer | undefined
 
-  /** Queues the first `lengthBytes` bytes (default: all) of the reserved datagram. @throws `ERR_INVALID_STATE` without one. */
+  /**
+   * Queues the first `lengthBytes` bytes (default: all) of the reserved datagram.
+   *
+   * @throws `ERR_INVALID_STATE` without one; misuse, which leaves it reserved: among it `ERR_INVALID_ARG_VALUE` for more than was
+   *   reserved.
+   */
   commit(lengthBytes?: number): void
 
   /** Sends what is queued now. False when some of it has to wait: 'drain' follows. */
@@ -48,14 +56,16 @@ export interface Link {
   readonly closed: boolean
 
   /**
-   * Sends what is queued as far as that goes at once, and ends. Harmless to repeat. 'close' follows. Afterwards every method but this,
-   * {@link stats} and {@link closed} throws `ERR_CLOSED`.
+   * Sends what is queued as far as that goes at once, counts the rest as discarded, and ends. Harmless to repeat. 'close' follows, once,
+   * when the running code has returned; no other event comes but the 'sendError's of before. Afterwards `send`, `reserve`, `commit`,
+   * `flush`, `unfragmentedBytes` and iterating throw `ERR_CLOSED`; everything else is harmless.
    */
   close(): void
 
+  /** {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void>
 
-  /** Batches as they come; each lives until the next step. Ends when the link is closed. */
+  /** Batches as they come; each lives until the next step. Ends when the link is closed; leaving it leaves the link open. */
   [Symbol.asyncIterator](): AsyncIterableIterator<DatagramBatch>
 
   /** May the link alone keep the process alive while somebody listens? It does until `unref`. */
@@ -72,7 +82,10 @@ export interface LinkListening<Self> {
   (event: 'close', listener: (...args: LinkEvents['close']) => void): Self
 }
 
-/** The events of a {@link Link}, with their arguments. */
+/**
+ * The events of a {@link Link}, with their arguments. What a listener throws is an uncaught exception, and costs the link nothing: the
+ * next event comes as if nothing had happened.
+ */
 export interface LinkEvents {
   /** Datagrams have arrived. The batch lives until the handler returns. */
   batch: [batch: DatagramBatch]
@@ -80,7 +93,7 @@ export interface LinkEvents {
   drain: []
   /** A datagram could not be sent. Others are not concerned. */
   sendError: [error: Error, endpoint: Endpoint | undefined]
-  /** The link can no longer work; it is closed by itself. */
+  /** The link can no longer work; it is closed by itself: {@link Link.closed} is true already, and 'close' follows. */
   error: [error: Error]
   close: []
 }

@@ -74,7 +74,7 @@ export const CONNECT_STATE_CONNECTED = 2
 /** Flags of uv_udp_bind (uv.h). */
 export const UV_UDP_IPV6ONLY = 1
 export const UV_UDP_REUSEADDR = 4
-export const UV_UDP_REUSEPORT = 8
+export const UV_UDP_REUSEPORT = 64
 
 interface Internals {
   readonly state: symbol

@@ -1,8 +1,10 @@
 import cluster from 'node:cluster'
 import dgram from 'node:dgram'
+import dns from 'node:dns'
 import { AF_INET, AF_INET6, addonProblem, loadAddon, type Addon } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
-import { BatchingHandle, MAX_PARTS, PendingSend } from './handle.js'
+import { passSocketsToChildren } from './child-handles.js'
+import { BatchingHandle, MAX_PARTS, type Lookup } from './handle.js'
 import {
   BIND_STATE_BOUND,
   CONNECT_STATE_CONNECTED,
@@ -11,6 +13,7 @@ import {
   sendError,
   type SocketState,
 } from './node-internals.js'
+import { PendingSend, type Sending } from './sending.js'
 
 type SendCallback = (error: Error | null, bytes: number) => void
 type Payload = Uint8Array | string
@@ -26,7 +29,7 @@ type Payload = Uint8Array | string
  */
 function SocketFunction(this: DropInSocket, type: unknown, listener: unknown): void {
   nodeSocket.call(this, type, listener)
-  if (addon !== undefined && internals !== undefined) install(this, addon)
+  if (addon !== undefined && internals !== undefined) install(this, addon, type)
 }
 
 /** The type of a socket is Node's. */
@@ -63,7 +66,8 @@ prototype['send'] = (() =>
     callback: unknown,
   ): unknown {
     const handle = batchingHandleOf(this)
-    if (handle?.isBound === true && sendFast(this, handle, buffer, offset, length, port, address, callback)) return undefined
+    if (handle?.isBound === true && sendFast(this, handle.sending, buffer, offset, length, port, address, callback))
+      return undefined
     return nodeSend.call(this, buffer, offset, length, port, address, callback)
   })()
 prototype['bind'] = (() =>
@@ -90,11 +94,13 @@ export function createSocket(type: dgram.SocketType | dgram.SocketOptions, liste
 }
 
 /** Puts our handle where Node's was. */
-function install(socket: DropInSocket, addon: Addon): void {
+function install(socket: DropInSocket, addon: Addon, options: unknown): void {
   const state = stateOf(socket)
   const node = state.handle
-  if (node === null) return // closed by an aborted signal
-  const handle = new BatchingHandle(addon, socket.type === 'udp6' ? AF_INET6 : AF_INET, node)
+  // Closed by an aborted signal, or used already, by a subscriber of the diagnostics channel.
+  if (node === null || node.fd >= 0) return
+  const lookup = (options as { lookup?: Lookup } | null)?.lookup ?? dns.lookup
+  const handle = new BatchingHandle(addon, socket.type === 'udp6' ? AF_INET6 : AF_INET, node, lookup)
   ;(handle as unknown as Record<symbol, unknown>)[internals!.owner] = socket
   state.handle = handle
 }
@@ -113,7 +119,7 @@ function batchingHandleOf(socket: DropInSocket): BatchingHandle | undefined {
 /** The forms of `send` that need none of Node's checks. False: let Node have it. */
 function sendFast(
   socket: DropInSocket,
-  handle: BatchingHandle,
+  sending: Sending,
   buffer: unknown,
   offset: unknown,
   length: unknown,
@@ -124,7 +130,7 @@ function sendFast(
   const state = stateOf(socket) as SocketState & { sendBlockList?: unknown }
   if (state.bindState !== BIND_STATE_BOUND || state.sendBlockList) return false
   if (state.connectState === CONNECT_STATE_CONNECTED)
-    return sendConnected(handle, buffer, offset, length, port, address, callback)
+    return sendConnected(sending, buffer, offset, length, port, address, callback)
   if (state.connectState !== CONNECT_STATE_DISCONNECTED) return false
 
   // (message, port[, address][, callback]), or (message, offset, length, port[, address][, callback])
@@ -139,15 +145,15 @@ function sendFast(
   }
   if (payload === undefined || typeof toPort !== 'number') return false
   if (!(to === undefined || to === null || typeof to === 'string')) return false
-  const endpoint = handle.destination(to || undefined, toPort)
+  const endpoint = sending.destination(to || undefined, toPort)
   if (endpoint === undefined) return false
-  queueSend(handle, payload, endpoint, to, toPort, done)
+  queueSend(sending, payload, endpoint, to, toPort, done)
   return true
 }
 
 /** (message[, callback]), or (message, offset, length[, callback]) */
 function sendConnected(
-  handle: BatchingHandle,
+  sending: Sending,
   buffer: unknown,
   offset: unknown,
   length: unknown,
@@ -160,12 +166,12 @@ function sendConnected(
   if (address || (port && !calledByPort)) return false
   const payload = sliced ? slice(buffer, offset, length) : asPayload(buffer)
   if (payload === undefined) return false
-  queueSend(handle, payload, undefined, undefined, undefined, sliced ? (calledByPort ? port : callback) : offset)
+  queueSend(sending, payload, undefined, undefined, undefined, sliced ? (calledByPort ? port : callback) : offset)
   return true
 }
 
 function queueSend(
-  handle: BatchingHandle,
+  sending: Sending,
   payload: Payload,
   endpoint: Endpoint | undefined,
   address: string | null | undefined,
@@ -173,12 +179,12 @@ function queueSend(
   callback: unknown,
 ): void {
   if (typeof callback !== 'function') {
-    handle.queue(payload, endpoint, NOBODY_ASKS)
-    handle.scheduleFlush()
+    sending.queue(payload, endpoint, NOBODY_ASKS)
+    sending.scheduleFlush()
     return
   }
-  const send = new ReportedSend(handle, callback as SendCallback, address, port)
-  send.bytes = handle.queue(payload, endpoint, send)
+  const send = new ReportedSend(sending, callback as SendCallback, address, port)
+  send.bytes = sending.queue(payload, endpoint, send)
   // Scheduled here, so that the callback has the async context of this call, and its place among what else is scheduled.
   process.nextTick(endpoint === undefined ? finishConnected : finishUnconnected, send)
 }
@@ -187,7 +193,7 @@ function queueSend(
 class ReportedSend extends PendingSend {
   bytes = 0
   constructor(
-    readonly handle: BatchingHandle,
+    readonly sending: Sending,
     readonly callback: SendCallback,
     /** As the program gave it: so it stands in an error. */
     readonly address: string | null | undefined,
@@ -211,9 +217,9 @@ function finishConnected(send: ReportedSend): void {
 
 /** False when the kernel has no room yet, or the socket was closed before its turn: then, as with Node, nobody is called. */
 function isSettled(send: ReportedSend): boolean {
-  if (send.result === undefined) send.handle.flush()
+  if (send.result === undefined) send.sending.flush()
   if (send.result !== undefined) return true
-  if (send.handle.isBound) send.handle.whenSettled(send, () => report(send))
+  if (send.sending.isOpen) send.sending.whenSettled(send, () => report(send))
   return false
 }
 
@@ -264,5 +270,6 @@ function usableAddon(): Addon | undefined {
 }
 
 const addon = usableAddon()
+if (addon !== undefined && internals !== undefined) passSocketsToChildren((value) => value instanceof SocketFunction)
 /** For sends without a callback: Node drops their errors. */
 const NOBODY_ASKS = new PendingSend()

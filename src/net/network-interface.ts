@@ -34,6 +34,7 @@ export interface NetworkInterface {
   readonly pointToPoint: boolean
   /** All flags as netdevice(7) has them. */
   readonly flags: number
+  /** 0 where nobody tells: without netlink and without /sys. */
   readonly mtuBytes: number
   /** `02:00:00:00:00:01`; undefined for one that has none. */
   readonly hardwareAddress: string | undefined
@@ -44,4 +45,14 @@ export interface NetworkInterface {
   /** Index of the bridge, bond or VRF that it belongs to. */
   readonly master: number | undefined
   readonly addresses: readonly InterfaceAddress[]
+}
+
+/** A way to everywhere: a route of the main table whose prefix has no length. One for each next hop. Frozen. */
+export interface DefaultRoute {
+  readonly family: 'IPv4' | 'IPv6'
+  readonly interfaceIndex: number
+  /** Undefined for one that needs none, as on a point-to-point link. */
+  readonly gateway: string | undefined
+  /** The lowest wins. */
+  readonly metric: number
 }

@@ -40,6 +40,8 @@ export interface Capabilities {
   receiveErrors: boolean
   multicastAll: boolean
   multicastAllIpv6: boolean
+  /** The kernel tells what happens to interfaces (rtnetlink(7)). Where not, an InterfaceMonitor looks from time to time. */
+  interfaceEvents: boolean
   /** net.core.rmem_max and wmem_max in bytes, the groups a socket may join; undefined where /proc does not tell. */
   maxReceiveBufferBytes: number | undefined
   maxSendBufferBytes: number | undefined
@@ -79,6 +81,7 @@ function probe(addon: Addon): Omit<Capabilities, 'sendOffloadRefused'> {
     receiveErrors: udp4(k.IPPROTO_IP, k.IP_RECVERR, 1),
     multicastAll: udp4(k.IPPROTO_IP, k.IP_MULTICAST_ALL, 0),
     multicastAllIpv6: udp6(k.IPPROTO_IPV6, k.IPV6_MULTICAST_ALL, 0),
+    interfaceEvents: bindsNetlink(addon),
     maxReceiveBufferBytes: readSysctl('net/core/rmem_max'),
     maxSendBufferBytes: readSysctl('net/core/wmem_max'),
     maxMemberships: readSysctl('net/ipv4/igmp_max_memberships'),
@@ -105,6 +108,16 @@ function tellsDrops(addon: Addon): boolean {
   const told = socket.getOption(k.SOL_SOCKET, k.SO_MEMINFO, out) >= out.length
   socket.close()
   return told
+}
+
+/** Some sandboxes open the socket and refuse the groups. */
+function bindsNetlink(addon: Addon): boolean {
+  const socket = new addon.Socket(k.AF_NETLINK, k.SOCK_RAW, 0, ignore)
+  const address = new Uint32Array([0, 0, k.RTMGRP_LINK])
+  new Uint16Array(address.buffer)[0] = k.AF_NETLINK
+  const bound = socket.fd() < 0 ? -1 : socket.bind(new Uint8Array(address.buffer))
+  socket.close()
+  return bound >= 0
 }
 
 function ignore(): void {

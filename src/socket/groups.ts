@@ -1,6 +1,6 @@
 import { AF_INET, AF_INET6, ERRNO, SocketError, encodeSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
 import { Endpoint, checkOptions, featureUnavailable, invalidArgValue } from '../core/index.js'
-import { findInterface } from './interface-lookup.js'
+import { checkInterface, findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
 import { kernelOf, type SocketFamilies } from './kernel-options.js'
 
@@ -33,10 +33,7 @@ export function changeMembership(
   if (!(group.isIpv4 ? families.ipv4 : families.ipv6)) {
     throw invalidArgValue('group', groupAddress, `must be ${group.isIpv4 ? 'IPv6' : 'IPv4'}, as this socket is`)
   }
-  const index =
-    options.interface === undefined || options.interface === 0
-      ? group.scopeId
-      : findInterface(addon, 'options.interface', options.interface).index
+  const index = interfaceIndex(addon, options.interface, group)
   const source = options.source === undefined ? undefined : Endpoint.of(options.source, 0, 'options.source')
   if (source && source.isIpv4 !== group.isIpv4) {
     throw invalidArgValue('options.source', options.source, "must be of the group's family")
@@ -50,6 +47,13 @@ export function changeMembership(
   if (result < 0) {
     throw new SocketError('setsockopt', result, groupAddress, undefined, explain(result, action, options))
   }
+}
+
+/** An index needs no lookup: one that is not there is the kernel's to refuse, and a membership on one that is gone can be left. */
+function interfaceIndex(addon: Addon, given: string | number | undefined, group: Endpoint): number {
+  if (given === undefined || given === 0) return group.scopeId
+  checkInterface('options.interface', given)
+  return typeof given === 'number' ? given : findInterface(addon, 'options.interface', given).index
 }
 
 function optionOf(action: 'join' | 'leave', fromSource: boolean): number {
@@ -79,7 +83,8 @@ function explain(result: number, action: string, options: GroupOptions): string 
 }
 
 const MEANING: Readonly<Record<string, string>> = {
-  ENOBUFS: 'too many memberships on this socket, see net.ipv4.igmp_max_memberships and net.ipv4.igmp_max_msf',
+  ENOBUFS:
+    'too many memberships or sources on this socket, see net.ipv4.igmp_max_memberships, net.ipv4.igmp_max_msf and net.ipv6.mld_max_msf',
   ENOMEM: 'no memory for it, see net.core.optmem_max',
   EADDRINUSE: 'this socket has joined it already',
   EADDRNOTAVAIL: 'this socket is not a member',

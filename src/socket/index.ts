@@ -4,6 +4,7 @@
  * May import core and binding. Knows nothing of protocols, links or interface changes.
  */
 export { capabilities, type Capabilities } from './capabilities.js'
+export { cachingLookup, type CachingLookupOptions } from './caching-lookup.js'
 export { endpoint } from './endpoint-input.js'
 export type { GroupOptions } from './groups.js'
 export { PATH_MTU_DISCOVERY, type KernelOptionName, type KernelOptionValues, type PathMtuDiscovery } from './option-table.js'

@@ -10,7 +10,8 @@ export interface FoundInterface {
 }
 
 /**
- * The interface that `value` names: by index, by name, or by one of its addresses.
+ * The interface that `value` names: by index, by name, or by one of its addresses, which may have a zone (`fe80::1%eth0`,
+ * `192.0.2.1%eth0`).
  *
  * @throws `ERR_INVALID_ARG_TYPE`; a {@link SocketError} with `ENODEV` for a name or index that is not there and
  *   `EADDRNOTAVAIL` for an address that no interface has.
@@ -18,10 +19,11 @@ export interface FoundInterface {
 export function findInterface(addon: Addon, optionName: string, value: string | number): FoundInterface {
   checkInterface(optionName, value)
   const entries = listEntries(addon)
-  const literal = typeof value === 'string' ? parseAddress(value) : undefined
-  const wanted = literal && Endpoint.of(String(value).replace(/%.*/, ''), 0)
+  // A zone after an IPv4 address is no standard's, but two interfaces may have one address.
+  const [, literal = '', zone] = /^([^%]*)(?:%(.*))?$/.exec(String(value)) ?? []
+  const wanted = typeof value === 'string' && parseAddress(literal) ? Endpoint.of(literal, 0) : undefined
   const isInZone = (entry: NativeInterfaceEntry): boolean =>
-    !literal?.zone || entry.name === literal.zone || String(entry.index) === literal.zone
+    zone === undefined || entry.name === zone || String(entry.index) === zone
   const matches = (entry: NativeInterfaceEntry): boolean => {
     if (typeof value === 'number') return entry.index === value
     if (wanted === undefined) return entry.name === value

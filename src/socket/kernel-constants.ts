@@ -4,6 +4,10 @@
  */
 
 export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
+export const AF_NETLINK = 16
+/** A bit of sockaddr_nl.nl_groups: what happens to links (rtnetlink(7)). */
+export const RTMGRP_LINK = 0x1
 
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2

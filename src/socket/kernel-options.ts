@@ -70,18 +70,6 @@ export class KernelOptions {
     }
   }
 
-  /** Sets a number at a level, for what is not a user's option. Returns false where the kernel lacks it. */
-  trySetInteger(level: number, name: number, value: number): boolean {
-    return this.#native.setOption(level, name, int32(value)) >= 0
-  }
-
-  /** Datagrams dropped by the kernel since the socket was opened (wrapping at 2^32), undefined where it does not say. */
-  readDrops(): number | undefined {
-    const out = Buffer.alloc(k.SK_MEMINFO_WORDS * 4)
-    const length = this.#native.getOption(k.SOL_SOCKET, k.SO_MEMINFO, out)
-    return length >= out.length ? readUint32(out, k.SK_MEMINFO_DROPS * 4) : undefined
-  }
-
   #read(name: KernelOptionName): boolean | number | string {
     const spec = OPTION_TABLE[name]
     if (spec.kind.type === 'interface') return this.#multicastInterface
@@ -154,6 +142,18 @@ export class KernelOptions {
     if (this.#families.ipv4 && spec.ipv4) targets.push(spec.ipv4)
     return targets
   }
+}
+
+/** Sets a number at a level, for what is not a user's option. Returns false where the kernel lacks it. */
+export function trySetInteger(native: NativeSocket, level: number, name: number, value: number): boolean {
+  return native.setOption(level, name, int32(value)) >= 0
+}
+
+/** Datagrams dropped by the kernel since the socket was opened (wrapping at 2^32), undefined where it does not say. */
+export function readKernelDrops(native: NativeSocket): number | undefined {
+  const out = Buffer.alloc(k.SK_MEMINFO_WORDS * 4)
+  const length = native.getOption(k.SOL_SOCKET, k.SO_MEMINFO, out)
+  return length >= out.length ? readUint32(out, k.SK_MEMINFO_DROPS * 4) : undefined
 }
 
 /** Who refuses an option, for messages. */

@@ -6,12 +6,12 @@ import {
   RECEIVED_MESSAGE_WORDS,
   RECEIVE_HEADER_WORDS,
   featureUnavailable,
+  throwLater,
   type Endpoint,
   type ReceiveBatch,
 } from '../core/index.js'
-import { throwLater } from './throwing-later.js'
 import * as k from './kernel-constants.js'
-import type { KernelOptions } from './kernel-options.js'
+import { readKernelDrops, trySetInteger } from './kernel-options.js'
 import { readErrorQueue, type PeerError } from './peer-error.js'
 import { ReceivePool, strideOf } from './receive-pool.js'
 import { MAX_TURN_MICROSECONDS, slotPlan, type ResolvedOptions } from './socket-options.js'
@@ -26,45 +26,51 @@ export interface ReceiverOwner {
   emitDatagram(payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number): void
 }
 
-/** The receiving half of a socket: it divides the slab, opens and counts batches, and hands them out. */
+/**
+ * Divides the slab for a socket, and asks the kernel for what every receiver wants. Returns: does it hand over coalesced datagrams?
+ *
+ * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` when `receiveOffload` was demanded.
+ */
+export function prepareReceiving(addon: Addon, native: NativeSocket, options: ResolvedOptions): boolean {
+  ReceivePool.of(addon)
+  // Without it the counter can still be asked for (readDrops); with it, it cannot wrap unseen.
+  trySetInteger(native, k.SOL_SOCKET, k.SO_RXQ_OVFL, 1)
+  const offload = options.receiveOffload && trySetInteger(native, k.IPPROTO_UDP, k.UDP_GRO, 1)
+  if (options.receiveOffloadRequired && !offload) {
+    throw featureUnavailable('Option receiveOffload', 'this kernel has no UDP_GRO')
+  }
+  const { slotBytes, slots } = slotPlan(options, offload)
+  native.setSlots(slotBytes, strideOf(slotBytes), slots)
+  native.setTurn(options.spinMicroseconds * 1000, MAX_TURN_MICROSECONDS * 1000)
+  return offload
+}
+
+/** The receiving half of a socket for which {@link prepareReceiving} was called: it opens and counts batches, and hands them out. */
 export class Receiver {
-  /** Does the kernel hand over coalesced datagrams? */
-  readonly offload: boolean
-  readonly consumers: BatchConsumers<ReceiveBatch>
   readonly #native: NativeSocket
-  readonly #kernelOptions: KernelOptions
   readonly #statistics: Counters
   readonly #owner: ReceiverOwner
+  readonly #onConsumersChange: () => void
   readonly #pool: ReceivePool
+  #consumers: BatchConsumers<ReceiveBatch> | undefined
   /** Made when something arrives: an idle socket needs none. */
   #endpoints: EndpointTable | undefined
   readonly #drops = new WrappingCounter()
 
-  /** @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` when `receiveOffload` was demanded. */
-  constructor(
-    addon: Addon,
-    native: NativeSocket,
-    options: ResolvedOptions,
-    kernelOptions: KernelOptions,
-    statistics: Counters,
-    owner: ReceiverOwner,
-    onConsumersChange: () => void,
-  ) {
+  constructor(addon: Addon, native: NativeSocket, statistics: Counters, owner: ReceiverOwner, onConsumersChange: () => void) {
     this.#native = native
-    this.#kernelOptions = kernelOptions
     this.#statistics = statistics
     this.#owner = owner
+    this.#onConsumersChange = onConsumersChange
     this.#pool = ReceivePool.of(addon)
-    this.consumers = new BatchConsumers(onConsumersChange)
-    // Without it the counter can still be asked for (readDrops); with it, it cannot wrap unseen.
-    kernelOptions.trySetInteger(k.SOL_SOCKET, k.SO_RXQ_OVFL, 1)
-    this.offload = options.receiveOffload && kernelOptions.trySetInteger(k.IPPROTO_UDP, k.UDP_GRO, 1)
-    if (options.receiveOffloadRequired && !this.offload) {
-      throw featureUnavailable('Option receiveOffload', 'this kernel has no UDP_GRO')
-    }
-    const { slotBytes, slots } = slotPlan(options, this.offload)
-    native.setSlots(slotBytes, strideOf(slotBytes), slots)
-    native.setTurn(options.spinMicroseconds * 1000, MAX_TURN_MICROSECONDS * 1000)
+  }
+
+  get consumers(): BatchConsumers<ReceiveBatch> {
+    return (this.#consumers ??= new BatchConsumers(this.#onConsumersChange))
+  }
+
+  get hasWaitingConsumer(): boolean {
+    return this.#consumers?.isWaiting === true
   }
 
   /** The addon has filled the current batch. */
@@ -80,7 +86,7 @@ export class Receiver {
       throwLater(error)
     }
     if (this.#owner.hasDatagramListener()) this.#emitEach(batch, count)
-    if (this.consumers.isWaiting) this.consumers.offer(batch)
+    if (this.hasWaitingConsumer) this.consumers.offer(batch)
     this.#pool.finish(batch)
   }
 
@@ -102,7 +108,7 @@ export class Receiver {
 
   /** Datagrams that the kernel dropped until now. */
   readDrops(): number {
-    const reading = this.#kernelOptions.readDrops()
+    const reading = readKernelDrops(this.#native)
     if (reading !== undefined) this.#drops.update(reading)
     return this.#drops.total
   }

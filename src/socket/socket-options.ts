@@ -86,6 +86,13 @@ const KNOWN: ReadonlySet<string> = new Set<string>([...OWN_NAMES, ...KERNEL_OPTI
 /** Checks everything before a socket is opened. @throws Misuse, naming the option. */
 export function resolveOptions(options: UdpSocketOptions): ResolvedOptions {
   checkOptions('options', options, KNOWN)
+  // Many sockets, one object.
+  return Object.keys(options).length === 0 ? (defaults ??= resolve(options)) : resolve(options)
+}
+
+let defaults: ResolvedOptions | undefined
+
+function resolve(options: UdpSocketOptions): ResolvedOptions {
   const type = options.type === undefined ? 'udp4' : checkOneOf('options.type', options.type, ['udp4', 'udp6'])
   const ipv6Only = booleanOr('options.ipv6Only', options.ipv6Only, false)
   if (ipv6Only && type === 'udp4') throw invalidArgValue('options.ipv6Only', true, "is for type 'udp6'")

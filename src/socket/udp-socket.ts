@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import {
   AF_INET,
@@ -25,23 +26,27 @@ import {
   invalidArgValue,
   invalidState,
   outOfRange,
+  payloadBytes,
   ReceiveBatch,
+  throwingLater,
+  writePayload,
   type EndpointLike,
   type Link,
+  type Payload,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { selectBackend } from './fallback/backend.js'
 import { changeMembership, type GroupOptions } from './groups.js'
 import * as k from './kernel-constants.js'
-import { KernelOptions, type SocketFamilies } from './kernel-options.js'
+import { KernelOptions, trySetInteger, type SocketFamilies } from './kernel-options.js'
 import { KERNEL_OPTION_NAMES, type KernelOptionName, type KernelOptionValues } from './option-table.js'
 import { PeerError, isIcmpError } from './peer-error.js'
-import { Receiver } from './receiver.js'
+import { Receiver, prepareReceiving } from './receiver.js'
 import { SendControl, type SendOptions } from './send-control.js'
 import { MAX_PAYLOAD_BYTES_IPV4 } from './send-batch.js'
 import { SendQueue } from './send-queue.js'
+import { SocketInsides, type PrivateParts } from './socket-insides.js'
 import { resolveOptions, type ResolvedOptions, type UdpSocketOptions } from './socket-options.js'
-import { throwingLater } from './throwing-later.js'
 import { emptyCounters, type Counters, type SocketStatistics } from './statistics.js'
 
 /** The events of a {@link UdpSocket}, with their arguments. */
@@ -91,24 +96,28 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   readonly #native: NativeSocket
   readonly #family: number
   readonly #families: SocketFamilies
-  readonly #kernelOptions: KernelOptions
-  readonly #statistics: Counters = emptyCounters()
-  readonly #queue: SendQueue
-  readonly #receiver: Receiver
-  readonly #control = new SendControl()
-  // The addon holds this only while the socket polls, so the socket does.
-  readonly #onEvent = (event: number, value: number): void => this.#handleEvent(event, value)
+  readonly #sendOffload: boolean
+  readonly #receiveOffload: boolean
+  // Made when they are needed: a socket that waits for its first datagram has none of them.
+  #kernelOptionsMade: KernelOptions | undefined
+  #statisticsMade: Counters | undefined
+  #queueMade: SendQueue | undefined
+  #receiverMade: Receiver | undefined
+  #controlMade: SendControl | undefined
+  /** Events come in the async context in which the program made the socket. */
+  readonly #resource = new AsyncResource('GEYSIRSOCKET')
   #remote: Endpoint | undefined
   #bound: Endpoint | undefined
   #closed = false
   #closeEmitted = false
+  #stopFollowing: (() => void) | undefined
   #paused = false
   #receiveErrors = false
   #dispatching = false
   #flushScheduled = false
   #checkedEndpoint: Endpoint | undefined
-  #sendErrors: [SocketError, Endpoint | undefined][] = []
-  #rejectPending = new Set<(error: Error) => void>()
+  #sendErrors: [SocketError, Endpoint | undefined][] | undefined
+  #rejectPending: Set<(error: Error) => void> | undefined
 
   /**
    * @param options See {@link UdpSocketOptions}.
@@ -120,14 +129,15 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     this.#addon = addon
     this.#options = resolved
     this.#family = resolved.type === 'udp4' ? AF_INET : AF_INET6
-    this.#families = { ipv4: !resolved.ipv6Only, ipv6: resolved.type === 'udp6' }
-    this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, this.#onEvent)
+    this.#families = familiesOf(resolved)
+    this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, (event, value) => {
+      this.#resource.runInAsyncScope(this.#handleEvent, this, event, value)
+    })
     if (this.#native.fd() < 0) throw new SocketError('socket', this.#native.fd())
-    this.#kernelOptions = new KernelOptions(addon, this.#native, this.#families, (message) => this.#warn(message))
     try {
       this.#setUp(options)
-      this.#queue = this.#makeQueue()
-      this.#receiver = this.#makeReceiver()
+      this.#sendOffload = this.#prepareSending()
+      this.#receiveOffload = prepareReceiving(addon, this.#native, resolved)
     } catch (error) {
       this.#native.close()
       throw error
@@ -147,13 +157,16 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     checkOptions('options', options, BIND_OPTIONS)
     const port = checkLocalPort('options.port', options.port ?? 0)
     const address = checkString('options.address', options.address ?? (this.#family === AF_INET ? '0.0.0.0' : '::'))
-    return this.#withEndpoint(address, port, 'options.address', (endpoint) => {
-      const result = this.#native.bind(this.#encode('options.address', endpoint))
-      if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
-      this.#bound = this.#nameOf(false)
-      this.#emitLater('listening')
-      return this.address()
-    })
+    return this.#withEndpoint(address, port, 'options.address', (endpoint) => this.bindNow(endpoint))
+  }
+
+  /** What {@link bind} does once there is nothing to look up. @internal */
+  bindNow(endpoint: Endpoint): Endpoint {
+    this.#checkOpen()
+    const result = this.#native.bind(this.#encode('options.address', endpoint))
+    if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
+    this.#emitLater('listening')
+    return this.address()
   }
 
   /**
@@ -170,6 +183,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const address = checkString('peer.address', peer.address)
     return this.#withEndpoint(address, port, 'peer.address', (endpoint) => {
       this.#settleQueue()
+      if (this.#remote === undefined) this.#bound = this.#boundTo()
       const result = this.#native.connect(this.#encode('peer.address', endpoint))
       if (result < 0) throw new SocketError('connect', result, endpoint.address, endpoint.port)
       this.#setRemote(this.#nameOf(true))
@@ -219,7 +233,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    * @returns False when the queue is full: **the datagram was not queued**; 'drain' follows.
    * @throws Misuse: among it an address family that this socket cannot reach, and `ERR_SOCKET_DGRAM_NOT_CONNECTED`.
    */
-  send(payload: Uint8Array | DataView | string, endpoint?: Endpoint | EndpointLike, options?: SendOptions): boolean {
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike, options?: SendOptions): boolean {
     const target = this.#target(endpoint)
     const control = options === undefined ? undefined : this.#controlFor(options, target)
     return this.#enqueue(payload, target, control)
@@ -288,7 +302,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    *
    * @throws `ERR_INVALID_STATE` without the option `receivePacketInfo`.
    */
-  reply(batch: ReceiveBatch, i: number, payload: Uint8Array | DataView | string): boolean {
+  reply(batch: ReceiveBatch, i: number, payload: Payload): boolean {
     this.#checkOpen()
     if (!(batch instanceof ReceiveBatch)) throw invalidArgType('batch', 'an instance of ReceiveBatch', batch)
     const target = batch.endpoint(i)
@@ -361,17 +375,19 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Does this socket receive coalesced, does it send coalesced? */
   get offload(): { readonly receive: boolean; readonly send: boolean } {
-    return { receive: this.#receiver.offload, send: this.#queue.offload }
+    return { receive: this.#receiveOffload, send: this.#sendOffload }
   }
 
   /** What was counted since the socket was opened; a copy. Also of a closed socket. */
   stats(): SocketStatistics {
-    const kernelDrops = this.#closed ? this.#receiver.drops : this.#receiver.readDrops()
-    const { datagramsSent, datagramsFailed, datagramsDiscarded } = this.#statistics
-    const { queuedDatagrams, queuedBytes } = this.#queue
+    const counters = this.#statisticsMade ?? emptyCounters()
+    const kernelDrops = this.#closed ? (this.#receiverMade?.drops ?? 0) : this.#receiver.readDrops()
+    const { datagramsSent, datagramsFailed, datagramsDiscarded } = counters
+    const queuedDatagrams = this.#queueMade?.queuedDatagrams ?? 0
+    const queuedBytes = this.#queueMade?.queuedBytes ?? 0
     const datagramsQueued = datagramsSent + datagramsFailed + datagramsDiscarded + queuedDatagrams
-    const sendErrors = { ...this.#statistics.sendErrors }
-    return { ...this.#statistics, sendErrors, kernelDrops, datagramsQueued, queuedDatagrams, queuedBytes }
+    const sendErrors = { ...counters.sendErrors }
+    return { ...counters, sendErrors, kernelDrops, datagramsQueued, queuedDatagrams, queuedBytes }
   }
 
   /** Stops taking datagrams from the kernel, whose buffer then fills. Listeners stay. */
@@ -408,15 +424,15 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    */
   close(): void {
     if (this.#closed) return
-    this.#queue.flush()
+    this.#queueMade?.flush()
     this.#receiver.readDrops()
     this.#closed = true
-    this.#queue.discard()
+    this.#queueMade?.discard()
     this.#native.close()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopFollowing?.()
     this.#receiver.consumers.end()
-    for (const reject of this.#rejectPending) reject(closedError('socket'))
-    this.#rejectPending.clear()
+    for (const reject of this.#rejectPending ?? []) reject(closedError('socket'))
+    this.#rejectPending = undefined
     process.nextTick(() => {
       this.#reportSendErrors()
       this.#closeEmitted = true
@@ -451,7 +467,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
         this.#watch()
         return result
       }
-      Object.defineProperty(UdpSocket.prototype, name, { value, configurable: true, writable: true })
+      Object.defineProperty(this.prototype, name, { value, configurable: true, writable: true })
     }
   }
 
@@ -467,37 +483,59 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     this.#receiveErrors = options.receiveErrors === true
   }
 
-  #makeQueue(): SendQueue {
-    const { sendOffload, sendOffloadRequired, sendQueueBytes, sendQueueDatagrams } = this.#options
+  #prepareSending(): boolean {
+    const { sendOffload, sendOffloadRequired } = this.#options
     // Segment size 0 changes nothing; a kernel without UDP_SEGMENT refuses the option itself.
-    const offload = sendOffload && this.#kernelOptions.trySetInteger(k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
+    const offload = sendOffload && trySetInteger(this.#native, k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
     if (sendOffloadRequired && !offload) throw featureUnavailable('Option sendOffload', 'this kernel has no UDP_SEGMENT')
-    const options = { maxBytes: sendQueueBytes, maxDatagrams: sendQueueDatagrams, offload, family: this.#family }
-    return new SendQueue(this.#addon, this.#native, options, this.#statistics, {
-      onBlocked: () => this.#watch(),
-      onDrain: () => void this.emit('drain'),
-      onSendError: (error, endpoint) => this.#queueSendError(error, endpoint),
-      mayBePending: (result) => (this.#receiveErrors || this.#remote !== undefined) && isIcmpError(result),
-      onPendingError: (result) => this.#notePendingError(result),
-      remoteEndpoint: () => this.#remote,
-    })
+    return offload
+  }
+
+  get #kernelOptions(): KernelOptions {
+    const warn = (message: string): void => this.#warn(message)
+    return (this.#kernelOptionsMade ??= new KernelOptions(this.#addon, this.#native, this.#families, warn))
+  }
+
+  get #statistics(): Counters {
+    return (this.#statisticsMade ??= emptyCounters())
+  }
+
+  get #queue(): SendQueue {
+    return (this.#queueMade ??= this.#makeQueue())
+  }
+
+  get #receiver(): Receiver {
+    return (this.#receiverMade ??= this.#makeReceiver())
+  }
+
+  get #control(): SendControl {
+    return (this.#controlMade ??= new SendControl())
+  }
+
+  #makeQueue(): SendQueue {
+    const { sendQueueBytes, sendQueueDatagrams } = this.#options
+    const options = {
+      maxBytes: sendQueueBytes,
+      maxDatagrams: sendQueueDatagrams,
+      offload: this.#sendOffload,
+      family: this.#family,
+    }
+    return new SendQueue(this.#addon, this.#native, options, this.#statistics, new SocketInsides(this, UdpSocket.#private))
   }
 
   #makeReceiver(): Receiver {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the owner's getter needs it
-    const socket = this
-    const owner = {
-      get closed(): boolean {
-        return socket.#closed
-      },
-      emitBatch: (batch: ReceiveBatch) => void this.emit('batch', batch),
-      hasDatagramListener: () => this.listenerCount('datagram') > 0,
-      emitDatagram: (payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number) =>
-        void this.emit('datagram', payload, endpoint, batch, i),
-    }
-    return new Receiver(this.#addon, this.#native, this.#options, this.#kernelOptions, this.#statistics, owner, () =>
+    return new Receiver(this.#addon, this.#native, this.#statistics, new SocketInsides(this, UdpSocket.#private), () =>
       this.#watch(),
     )
+  }
+
+  /** For who works for the socket and is not its user. */
+  static readonly #private: PrivateParts<UdpSocket> = {
+    watch: (socket) => socket.#watch(),
+    remote: (socket) => socket.#remote,
+    mayBePending: (socket, result) => (socket.#receiveErrors || socket.#remote !== undefined) && isIcmpError(result),
+    notePendingError: (socket, result) => socket.#notePendingError(result),
+    queueSendError: (socket, error, endpoint) => socket.#queueSendError(error, endpoint),
   }
 
   #handleEvent(event: number, value: number): void {
@@ -515,7 +553,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     } finally {
       this.#dispatching = false
       // Not at the next tick: an answer leaves before the loop looks for more.
-      if (!this.#closed) this.#queue.flush()
+      if (!this.#closed) this.#queueMade?.flush()
     }
   }
 
@@ -563,35 +601,37 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Sends fail inside `send` or `flush`, so the event follows in a tick of its own. */
   #queueSendError(error: SocketError, endpoint: Endpoint | undefined): void {
+    this.#sendErrors ??= []
     if (this.#closeEmitted || this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
     if (this.#sendErrors.length === 0) process.nextTick(() => this.#reportSendErrors())
     this.#sendErrors.push([error, endpoint])
   }
 
   #reportSendErrors(): void {
-    for (const [error, endpoint] of this.#sendErrors.splice(0)) throwingLater(() => this.emit('sendError', error, endpoint))
+    for (const [error, endpoint] of this.#sendErrors?.splice(0) ?? [])
+      throwingLater(() => this.emit('sendError', error, endpoint))
   }
 
   /** Watches the descriptor for what somebody waits for. */
   #watch(): void {
     if (this.#closed) return
-    const listening = this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiver.consumers.isWaiting
+    const listening =
+      this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiverMade?.hasWaitingConsumer === true
     const errors = this.listenerCount('peerError') > 0 && (this.#receiveErrors || this.#remote !== undefined)
     const interest =
       (listening && !this.#paused ? INTEREST.readable : 0) |
-      (this.#queue.isBlocked ? INTEREST.writable : 0) |
+      (this.#queueMade?.isBlocked === true ? INTEREST.writable : 0) |
       (errors ? INTEREST.errors : 0)
     const result = this.#native.poll(interest)
     if (result < 0) throw new SocketError('poll', result)
   }
 
-  #enqueue(payload: Uint8Array | DataView | string, target: Endpoint | undefined, control: SendControl | undefined): boolean {
-    const length = byteLength(payload)
+  #enqueue(payload: Payload, target: Endpoint | undefined, control: SendControl | undefined): boolean {
+    const length = payloadBytes(payload)
     if (length > MAX_PAYLOAD_BYTES_IPV4) this.#checkLength('payload.length', length, target)
     const batch = this.#queue.makeRoom(length)
     if (batch === undefined) return false
-    if (typeof payload === 'string') batch.slab.write(payload, batch.usedBytes)
-    else batch.slab.set(asBytes(payload), batch.usedBytes)
+    writePayload(payload, batch.slab, batch.usedBytes)
     batch.append(length, target, control)
     this.#scheduleFlush()
     return true
@@ -673,8 +713,14 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** What was sent until now is for the peer of now, also where it has to wait. */
   #settleQueue(): void {
-    this.#queue.flush()
-    if (this.#remote !== undefined) this.#queue.addressTo(this.#remote)
+    this.#queueMade?.flush()
+    if (this.#remote !== undefined) this.#queueMade?.addressTo(this.#remote)
+  }
+
+  /** What the socket is bound to now; undefined before that. */
+  #boundTo(): Endpoint | undefined {
+    const name = this.#nameOf(false)
+    return name.port === 0 ? undefined : name
   }
 
   /** The kernel lets go of a port that it chose itself when an association ends (__udp_disconnect). */
@@ -702,7 +748,8 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
       throw invalidArgValue(name, address, 'must be an IPv4 or IPv6 literal, or the socket needs the option lookup')
     }
     return new Promise((resolve, reject) => {
-      this.#rejectPending.add(reject)
+      const pending = (this.#rejectPending ??= new Set())
+      pending.add(reject)
       lookUp(lookup, address, lookupFamily(this.#options))
         .then((found) => {
           if (this.#closed) return
@@ -712,7 +759,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
           resolve(use(endpoint))
         })
         .catch(reject)
-        .finally(() => this.#rejectPending.delete(reject))
+        .finally(() => pending.delete(reject))
     })
   }
 
@@ -728,13 +775,23 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     })
   }
 
-  readonly #onAbort = (): void => this.close()
-
   #followSignal(signal: AbortSignal | undefined): void {
     if (signal === undefined) return
-    if (signal.aborted) process.nextTick(this.#onAbort)
-    else signal.addEventListener('abort', this.#onAbort, { once: true })
+    const close = (): void => this.close()
+    if (signal.aborted) process.nextTick(close)
+    else signal.addEventListener('abort', close, { once: true })
+    this.#stopFollowing = () => signal.removeEventListener('abort', close)
   }
+}
+
+const FAMILIES: Readonly<Record<string, SocketFamilies>> = {
+  udp4: { ipv4: true, ipv6: false },
+  udp6: { ipv4: true, ipv6: true },
+  ipv6Only: { ipv4: false, ipv6: true },
+}
+
+function familiesOf({ type, ipv6Only }: ResolvedOptions): SocketFamilies {
+  return FAMILIES[ipv6Only ? 'ipv6Only' : type]!
 }
 
 function flushAtEndOfTick(socket: UdpSocket): void {
@@ -744,19 +801,6 @@ function flushAtEndOfTick(socket: UdpSocket): void {
 function isSameEndpoint(endpoint: Endpoint, given: Endpoint | EndpointLike | null): boolean {
   if (given instanceof Endpoint) return endpoint.equals(given)
   return given?.port === endpoint.port && given.address === endpoint.address
-}
-
-function byteLength(payload: Uint8Array | DataView | string): number {
-  if (typeof payload === 'string') return Buffer.byteLength(payload)
-  if (!ArrayBuffer.isView(payload)) {
-    throw invalidArgType('payload', 'of type string or an instance of Buffer, TypedArray, or DataView', payload)
-  }
-  return payload.byteLength
-}
-
-function asBytes(payload: Uint8Array | DataView): Uint8Array {
-  if (payload instanceof Uint8Array) return payload
-  return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
 }
 
 function lookupFamily(options: ResolvedOptions): 0 | 4 | 6 {

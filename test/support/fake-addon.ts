@@ -15,6 +15,7 @@ import {
   type NativeInterfaceEntry,
   type NativeLayout,
   type NativeSocket,
+  type XorBlocks,
 } from '../../src/binding/index.js'
 import {
   ADDRESS_WORDS,
@@ -30,6 +31,7 @@ import {
   RECEIVE_HEADER,
   RECEIVE_HEADER_WORDS,
 } from '../../src/core/index.js'
+import { xorBlocksPortable } from '../../src/fec/index.js'
 import * as k from '../../src/socket/kernel-constants.js'
 
 /**
@@ -51,6 +53,8 @@ export class FakeAddon implements Addon {
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => FakeSocket
   /** Options (by {@link optionKey}) that every socket's kernel answers with this errno. */
   readonly optionErrnos = new Map<string, number>()
+  /** Called with each socket that is made, before it is used: for scripts that a constructor runs into. */
+  onSocket: ((socket: FakeSocket) => void) | undefined
   tables: { slab: Uint8Array; datagrams: Uint32Array; messages: Uint32Array } | undefined
 
   constructor() {
@@ -60,6 +64,7 @@ export class FakeAddon implements Addon {
       constructor(domain: number, type: number, protocol: number, onEvent: NativeEventHandler) {
         super(addon, domain, type, protocol, onEvent)
         addon.sockets.push(this)
+        addon.onSocket?.(this)
       }
     }
   }
@@ -71,6 +76,8 @@ export class FakeAddon implements Addon {
   interfaces(): NativeInterfaceEntry[] | number {
     return this.interfaceEntries
   }
+
+  readonly xorBlocks: XorBlocks = xorBlocksPortable
 
   /** The socket that was made last. */
   get socket(): FakeSocket {
@@ -135,6 +142,8 @@ export interface ArrivingMessage {
   ttl?: number
   tos?: number
   time?: { seconds: number; nanoseconds: number }
+  /** Of a netlink socket: the port that it comes from (0, the default, is the kernel), and the groups that it was sent to. */
+  netlink?: { port?: number; groups?: number }
 }
 
 /** An entry of the error queue. */
@@ -193,6 +202,8 @@ export class FakeSocket implements NativeSocket {
   readonly #addon: FakeAddon
   readonly #onEvent: NativeEventHandler
   readonly #fd: number
+  /** This socket's own memory; undefined: that of the thread. */
+  #ownTables: Tables | undefined
   #local: Endpoint
   #peer: Endpoint | undefined
 
@@ -280,6 +291,7 @@ export class FakeSocket implements NativeSocket {
   bind(address: Uint8Array): number {
     if (!this.isOpen) return -ERRNO.EBADF
     if (this.bindErrno !== 0) return -this.bindErrno
+    if (this.domain === k.AF_NETLINK) return 0
     const local = decodeSockaddr(address)
     if (local === undefined) return -ERRNO.EINVAL
     this.#local = local.port === 0 ? local.withPort(EPHEMERAL_PORT) : local
@@ -350,6 +362,10 @@ export class FakeSocket implements NativeSocket {
     return 0
   }
 
+  setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void {
+    this.#ownTables = { slab, datagrams, messages }
+  }
+
   setTurn(spinNs: number, turnNs: number): void {
     this.turnLimits = { spinNs, turnNs }
   }
@@ -376,6 +392,10 @@ export class FakeSocket implements NativeSocket {
     return result
   }
 
+  duplicate(): number {
+    throw new Error('a fake descriptor has no duplicate')
+  }
+
   setRef(ref: boolean): void {
     this.isRef = ref
   }
@@ -395,7 +415,7 @@ export class FakeSocket implements NativeSocket {
   /** The addon makes what an event handler throws an uncaught exception; here it is kept for the test to look at. */
   #dispatch(event: number, value: number): void {
     try {
-      this.#onEvent(event, value)
+      this.#onEvent.call(this, event, value)
     } catch (error) {
       this.#addon.uncaught.push(error)
     }
@@ -422,7 +442,7 @@ export class FakeSocket implements NativeSocket {
   }
 
   #refusal(message: SentMessage, room: number): number {
-    if (message.destination === undefined && this.#peer === undefined) return EDESTADDRREQ
+    if (message.destination === undefined && this.#peer === undefined && this.domain !== k.AF_NETLINK) return EDESTADDRREQ
     if (message.lengthBytes > MAX_UDP_PAYLOAD_BYTES) return ERRNO.EMSGSIZE
     if (message.segmentBytes > 0 && message.datagrams.length > MAX_SEGMENTS) return ERRNO.EINVAL
     const errno = this.sendRule(message)
@@ -472,12 +492,7 @@ export class FakeSocket implements NativeSocket {
     const present = Math.min(payload.length, this.slots.bytes)
     slab.set(payload.subarray(0, present), i * this.slots.stride)
     messages.fill(0, at, at + RECEIVED_MESSAGE_WORDS)
-    messages[at + RECEIVED_MESSAGE.sourceBytes] = writeSockaddr(
-      messages,
-      at + RECEIVED_MESSAGE.source,
-      arriving.from ?? DEFAULT_SOURCE,
-      this.domain,
-    )
+    messages[at + RECEIVED_MESSAGE.sourceBytes] = this.#writeSource(messages, at + RECEIVED_MESSAGE.source, arriving)
     messages[at + RECEIVED_MESSAGE.segmentBytes] = arriving.segmentBytes ?? 0
     writeAncillary(messages, at, arriving, this.domain)
     if (present < payload.length) {
@@ -486,6 +501,12 @@ export class FakeSocket implements NativeSocket {
     }
     messages[RECEIVE_HEADER.payloadBytes]! += present
     this.#writeDatagrams(tables, i, present, payload.length, arriving.segmentBytes ?? payload.length)
+  }
+
+  #writeSource(messages: Uint32Array, at: number, { from, netlink }: ArrivingMessage): number {
+    if (this.domain !== k.AF_NETLINK) return writeSockaddr(messages, at, from ?? DEFAULT_SOURCE, this.domain)
+    messages.set([k.AF_NETLINK, netlink?.port ?? 0, netlink?.groups ?? 0], at)
+    return SOCKADDR_NL_BYTES
   }
 
   #writeDatagrams(tables: Tables, message: number, present: number, onWire: number, step: number): void {
@@ -525,6 +546,7 @@ export class FakeSocket implements NativeSocket {
   }
 
   #tables(): Tables {
+    if (this.#ownTables !== undefined) return this.#ownTables
     if (this.#addon.tables === undefined) throw new Error('receive before setReceiveTables')
     return this.#addon.tables
   }
@@ -622,6 +644,7 @@ const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 const FIRST_FD = 20
 const EPHEMERAL_PORT = 40_000
 const EDESTADDRREQ = 89
+const SOCKADDR_NL_BYTES = 12
 const MAX_UDP_PAYLOAD_BYTES = 65_527
 /** `UDP_MAX_SEGMENTS` until Linux 6.8. */
 const MAX_SEGMENTS = 64

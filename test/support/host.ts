@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint, UdpSocket } from '../../src/index.js'
+import type { Endpoint, InterfaceMonitor, Membership, MembershipAudit, UdpSocket } from '../../src/index.js'
 import type * as received from './received.mjs'
 import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
@@ -24,6 +24,15 @@ export interface Kept {
   second: UdpSocket
   peer: Endpoint
   drains: number
+  monitor: InterfaceMonitor
+  /** What the monitor told: `addressAdded v0 10.0.0.1`. */
+  told: string[]
+  membership: Membership
+  audits: MembershipAudit[]
+  heard: { text: string; group: string | undefined; index: number; atMs: number }[]
+  /** Waits until something is so. */
+  until: (condition: () => boolean) => Promise<void>
+  timer: NodeJS.Timeout
 }
 
 interface Answer {

@@ -30,7 +30,7 @@ import { DgramOptions, attempt } from './options.js'
 export class DgramSocket implements NativeSocket {
   readonly #domain: number
   readonly #onEvent: NativeEventHandler
-  readonly #tables: () => ReceiveTables
+  #tables: () => ReceiveTables
   readonly #options: DgramOptions
   readonly #inbox: Inbox
   #socket: Socket | undefined
@@ -55,6 +55,15 @@ export class DgramSocket implements NativeSocket {
   fd(): number {
     if (this.#isClosed) return -ERRNO.EBADF
     return this.#domain === AF_INET6 && !hasIpv6() ? -ERRNO.EAFNOSUPPORT : NO_DESCRIPTOR
+  }
+
+  setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void {
+    this.#tables = () => ({ slab, datagrams, messages })
+  }
+
+  /** dgram gives its descriptor to nobody. */
+  duplicate(): number {
+    return -ERRNO.EOPNOTSUPP
   }
 
   bind(address: Uint8Array): number {
@@ -242,7 +251,7 @@ export class DgramSocket implements NativeSocket {
       } else {
         this.#failures.push({ result, lengthBytes: payload.length, destination: destination ?? this.#peer })
         // Also of a closed socket: what it could not send is told before 'close'.
-        this.#onEvent(EVENT.sendFailed, 0)
+        this.#onEvent.call(this, EVENT.sendFailed, 0)
       }
     }
     if (this.#isClosed || !this.#wantsWritable || this.#isFull()) return
@@ -294,7 +303,7 @@ export class DgramSocket implements NativeSocket {
   }
 
   #dispatch(event: number, value: number): void {
-    if (!this.#isClosed) this.#onEvent(event, value)
+    if (!this.#isClosed) this.#onEvent.call(this, event, value)
   }
 
   /** A dgram socket reads as long as it is open; only one that somebody waits for keeps the process alive. */

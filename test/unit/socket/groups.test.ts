@@ -46,6 +46,13 @@ describe('joining and leaving a group', () => {
     expect(lastRequest(native)).toEqual({ ...expected, name: left })
   })
 
+  test('an interface by index is not looked up: what is gone can be left', () => {
+    const { socket, native, addon } = openFake()
+    addon.interfaceEntries = []
+    socket.leaveGroup('239.1.2.3', { interface: 4711 })
+    expect(lastRequest(native)).toMatchObject({ name: k.MCAST_LEAVE_GROUP, index: 4711 })
+  })
+
   test.each([
     ['ENOBUFS', ERRNO.ENOBUFS, /join on eth7.*igmp_max_memberships/],
     ['EADDRINUSE', ERRNO.EADDRINUSE, /has joined it already/],

@@ -17,6 +17,7 @@ const addon = addonWith(
   ['eth0', 2, '198.51.100.2'],
   ['eth1', 3, 'fe80::1'],
   ['tun0', 4, '2001:db8::4'],
+  ['eth2', 5, '198.51.100.2'],
 )
 
 describe('an interface is found', () => {
@@ -31,6 +32,8 @@ describe('an interface is found', () => {
     ['fe80::1%eth1', 3, undefined],
     ['fe80::1%3', 3, undefined],
     ['fe80::1%eth0', 2, '192.0.2.2'],
+    ['198.51.100.2%eth2', 5, '198.51.100.2'],
+    ['198.51.100.2%2', 2, '198.51.100.2'],
   ])('by %j, with the IPv4 address that goes with it', (value, index, ipv4) => {
     const found = findInterface(addon, 'options.interface', value)
     expect([found.index, found.ipv4?.address]).toEqual([index, ipv4])
@@ -46,6 +49,8 @@ describe('an interface is found', () => {
     ['fe80::2', 'EADDRNOTAVAIL'],
     ['fe80::1%tun0', 'EADDRNOTAVAIL'],
     ['fe80::1%lo', 'EADDRNOTAVAIL'],
+    ['198.51.100.2%lo', 'EADDRNOTAVAIL'],
+    ['fe80::1%eth0%x', 'EADDRNOTAVAIL'],
     ['0.0.0.1', 'EADDRNOTAVAIL'],
     ['::7f00:1', 'EADDRNOTAVAIL'],
   ])('not by %j', (value, code) => {

@@ -1,0 +1,155 @@
+import type { Addon, NativeSocket } from '../binding/index.js'
+import type { ReceiveBatch } from '../core/index.js'
+import { Receiver, type ReceiverOwner } from '../socket/receiver.js'
+import type { Counters } from '../socket/statistics.js'
+import { copyMessage } from './message-memory.js'
+import { runTicks } from './node-internals.js'
+import { zonedText } from './zone.js'
+
+/** The `rinfo` of a message; lib/dgram.js fills in the size. */
+export interface Origin {
+  address: string
+  family: string
+  port: number
+  size: number
+}
+
+interface Waiting {
+  message: Buffer
+  from: Origin
+}
+
+/** Who takes messages. */
+export interface Recipient {
+  readonly closed: boolean
+  readonly isReceiving: boolean
+  /** Hands a message to lib/dgram.js, in the async context in which the program made the socket. */
+  message(payload: Buffer, from: Origin): void
+  /** A batch begins or ends to be delivered, or its delivery was interrupted or resumed. */
+  onDelivering(): void
+}
+
+/** The receiving half of a socket of the drop-in. Made by the first batch: an idle socket needs none. */
+export class Delivery implements ReceiverOwner {
+  readonly #addon: Addon
+  readonly #recipient: Recipient
+  readonly #receiver: Receiver
+  #isDelivering = false
+  #waiting: Waiting[] | undefined
+  /** A batch whose delivery an exception interrupted. */
+  #interrupted: { batch: ReceiveBatch; next: number } | undefined
+
+  constructor(addon: Addon, native: NativeSocket, counters: Counters, recipient: Recipient) {
+    this.#addon = addon
+    this.#recipient = recipient
+    this.#receiver = new Receiver(addon, native, counters, this, ignore)
+  }
+
+  get isDelivering(): boolean {
+    return this.#isDelivering
+  }
+
+  /** Does a batch wait for an uncaught exception to be dealt with? */
+  get isInterrupted(): boolean {
+    return this.#interrupted !== undefined
+  }
+
+  handleBatch(): void {
+    this.#receiver.handleBatch()
+  }
+
+  /** Takes new memory where the user transferred the old one away. True if that is why receiving failed. */
+  replaceLostMemory(): boolean {
+    return this.#receiver.replaceLostMemory()
+  }
+
+  /**
+   * Takes what waits in the kernel and delivers it in a turn of the loop of its own: of a socket that others are about to read from, who
+   * could not tell a coalesced message from a datagram. Not while a batch is delivered: it is in the same memory.
+   */
+  takeWaiting(native: NativeSocket): void {
+    if (this.#isDelivering) return
+    const waiting: Waiting[] = []
+    this.#waiting = waiting
+    while (native.receive(0) > 0) this.#receiver.handleBatch()
+    this.#waiting = undefined
+    if (waiting.length > 0) setImmediate(() => this.#deliverWaiting(waiting))
+  }
+
+  // What the receiver asks and tells.
+
+  get closed(): boolean {
+    return this.#recipient.closed
+  }
+
+  emitBatch(batch: ReceiveBatch): void {
+    if (this.#waiting !== undefined) {
+      for (let i = 0; i < batch.count; i++) this.#waiting.push(this.#messageOf(batch, i))
+      return
+    }
+    this.#deliver(batch, 0)
+  }
+
+  hasDatagramListener(): boolean {
+    return false
+  }
+
+  emitDatagram(): void {
+    // Messages are delivered by emitBatch.
+  }
+
+  /** Each message as Node delivers it: by itself, with what its listener scheduled run before the next one. */
+  #deliver(batch: ReceiveBatch, first: number): void {
+    const recipient = this.#recipient
+    let next = first
+    this.#isDelivering = true
+    try {
+      while (next < batch.count && !recipient.closed && recipient.isReceiving) {
+        const { message, from } = this.#messageOf(batch, next)
+        next++
+        recipient.message(message, from)
+        runTicks()
+      }
+      next = batch.count
+    } finally {
+      this.#isDelivering = false
+      // An exception goes up to be an uncaught one; the messages behind it wait until that is dealt with.
+      if (next < batch.count && !recipient.closed) this.#interrupt(batch, next)
+      recipient.onDelivering()
+    }
+  }
+
+  #messageOf(batch: ReceiveBatch, i: number): Waiting {
+    const endpoint = batch.endpoint(i)
+    const address = endpoint.scopeId === 0 ? endpoint.address : zonedText(this.#addon, endpoint)
+    return { message: copyMessage(batch.payload(i)), from: { address, family: endpoint.family, port: endpoint.port, size: 0 } }
+  }
+
+  /** One message a turn of the loop, so that an exception of its listener costs no other. */
+  #deliverWaiting(waiting: Waiting[]): void {
+    const next = waiting.shift()
+    if (next === undefined || this.#recipient.closed || !this.#recipient.isReceiving) return
+    setImmediate(() => this.#deliverWaiting(waiting))
+    this.#recipient.message(next.message, next.from)
+  }
+
+  #interrupt(batch: ReceiveBatch, next: number): void {
+    if (!batch.isRetained) batch.retain()
+    this.#interrupted = { batch, next }
+    setImmediate(() => this.#resume())
+  }
+
+  #resume(): void {
+    const { batch, next } = this.#interrupted!
+    this.#interrupted = undefined
+    try {
+      this.#deliver(batch, next)
+    } finally {
+      if (!this.isInterrupted) batch.release()
+    }
+  }
+}
+
+function ignore(): void {
+  // Nobody iterates.
+}
