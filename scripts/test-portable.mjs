@@ -1,5 +1,5 @@
 // Compiles src/ and test/ to plain JavaScript and runs tests in runtimes that vitest does not run in.
-//   node scripts/test-portable.mjs arm64|armv7|node|bun|deno [--prebuilt] [test file or folder...]
+//   node scripts/test-portable.mjs arm64|armv7|node [test file or folder...]
 // arm64 and armv7 are Node from npm under qemu-user, with the prebuilt addon; they need Debian's qemu-user (or qemu-user-static) and the
 // cross libraries libc6-, libstdc++6- and libgcc-s1-{arm64,armhf}-cross, and libatomic1-armhf-cross.
 import { spawnSync } from 'node:child_process'
@@ -68,8 +68,7 @@ process.exitCode = run.status ?? 1
 
 function lacks() {
   if (isEmulated) return { PREBUILDS_ONLY: '1', GEYSIR_TEST_LACKS: QEMU_LACKS.join('|') }
-  const onDgram = process.env.GEYSIR_BACKEND === 'dgram' || runtime === 'bun' || runtime === 'deno'
-  return onDgram ? { GEYSIR_TEST_LACKS: DGRAM_LACKS.join('|') } : {}
+  return process.env.GEYSIR_BACKEND === 'dgram' ? { GEYSIR_TEST_LACKS: DGRAM_LACKS.join('|') } : {}
 }
 
 /** @param {string | undefined} name @returns {[string, ...string[]]} */
@@ -82,12 +81,8 @@ function commandOf(name) {
       return [...emulator('arm', '/usr/arm-linux-gnueabihf'), join(toolFolder('node-arm'), 'node-armv7', 'bin', 'node'), runner]
     case 'node':
       return [process.execPath, runner]
-    case 'bun':
-      return ['bun', 'run', runner]
-    case 'deno':
-      return ['deno', 'run', '--allow-all', runner]
     default:
-      throw new Error('which runtime? arm64, armv7, node, bun or deno')
+      throw new Error('which runtime? arm64, armv7 or node')
   }
 }
 

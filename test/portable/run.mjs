@@ -1,4 +1,4 @@
-// Runs compiled test files in this process, for runtimes that vitest does not run in: Node under qemu-user, Bun, Deno.
+// Runs compiled test files in this process, for runtimes that vitest does not run in: Node under qemu-user.
 //   <runtime> build-portable/test/portable/run.mjs [--json results] file...
 // Prints each failure and one line at the end. The build is made by scripts/test-portable.mjs.
 import { writeFileSync } from 'node:fs'
