@@ -29,6 +29,8 @@ export interface ContenderOptions {
   readonly turn: number | undefined
   /** For a source with node:dgram: send to 127.0.0.1, 127.0.0.2, … in turn, so many, without connecting. 0: connect to the host. */
   readonly peers: number
+  /** For streams: the longest frame; undefined: what the link says. */
+  readonly frameBytes: number | undefined
 }
 
 export function readOptions(): ContenderOptions {
@@ -45,6 +47,7 @@ export function readOptions(): ContenderOptions {
       garbage: { type: 'boolean', default: false },
       turn: { type: 'string' },
       peers: { type: 'string', default: '0' },
+      'frame-bytes': { type: 'string' },
       'drop-in': { type: 'boolean', default: false }, // read by dgram-module.ts
     },
   })
@@ -68,6 +71,7 @@ export function readOptions(): ContenderOptions {
     garbage: values.garbage,
     turn: values.turn === undefined ? undefined : Number(values.turn),
     peers: Number(values.peers),
+    frameBytes: values['frame-bytes'] === undefined ? undefined : Number(values['frame-bytes']),
   }
 }
 

@@ -17,6 +17,8 @@ export interface SendHalfOptions {
   readonly kind: 'reliable' | 'bestEffort'
   readonly initialPacket: number
   readonly windowPackets: number
+  /** The same in bytes: counts when frames have become longer. */
+  readonly windowBytes: number
 }
 
 export interface SendCounters {
@@ -299,14 +301,19 @@ export class SendHalf {
 
   #hasRoom(): boolean {
     return this.#options.kind === 'bestEffort'
-      ? this.#filled - this.#base < this.#options.windowPackets || this.#base < this.#next
-      : this.#filled - this.#consumed < this.#options.windowPackets
+      ? this.#filled - this.#base < this.#windowPackets() || this.#base < this.#next
+      : this.#filled - this.#consumed < this.#windowPackets()
+  }
+
+  #windowPackets(): number {
+    const { windowPackets, windowBytes } = this.#options
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, windowBytes / this.#path.frameBytes))
   }
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
     if (!this.#hasRoom()) return undefined
-    if (this.#options.kind === 'bestEffort' && this.#filled - this.#base >= this.#options.windowPackets) this.#forgetOldest()
+    if (this.#options.kind === 'bestEffort' && this.#filled - this.#base >= this.#windowPackets()) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
     const slot = this.#pool.take(this.#filled === this.#base)
     if (slot === undefined) return undefined
@@ -429,6 +436,8 @@ export function emptySendCounters(): SendCounters {
 }
 
 const INITIAL_RING = 16
+/** Fewer would stop at every packet that is late. */
+export const MIN_WINDOW_PACKETS = 16
 /** Of streams that have nothing on the way: never written to. */
 const NO_SLOTS: FrameSlot[] = []
 const NO_TIMES = new Float64Array(0)
