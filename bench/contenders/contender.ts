@@ -32,6 +32,8 @@ export interface ContenderOptions {
   readonly lose: number
   /** For a source with node:dgram: send to 127.0.0.1, 127.0.0.2, … in turn, so many, without connecting. 0: connect to the host. */
   readonly peers: number
+  /** For streams: the longest frame; undefined: what the link says. */
+  readonly frameBytes: number | undefined
 }
 
 export function readOptions(): ContenderOptions {
@@ -50,6 +52,7 @@ export function readOptions(): ContenderOptions {
       peers: { type: 'string', default: '0' },
       hash: { type: 'string', default: 'sha256' },
       lose: { type: 'string', default: '0' },
+      'frame-bytes': { type: 'string' },
       'drop-in': { type: 'boolean', default: false }, // read by dgram-module.ts
     },
   })
@@ -76,6 +79,7 @@ export function readOptions(): ContenderOptions {
     garbage: values.garbage,
     turn: values.turn === undefined ? undefined : Number(values.turn),
     peers: Number(values.peers),
+    frameBytes: values['frame-bytes'] === undefined ? undefined : Number(values['frame-bytes']),
   }
 }
 

@@ -5,7 +5,7 @@ import { ReceiveWindow, printLine, readOptions } from './contender.js'
 const options = readOptions()
 const socket = new UdpSocket({ type: 'udp4', receiveBufferBytes: options.receiveBufferBytes })
 const { port } = await socket.bind({ port: options.port, address: options.host })
-const node = createNode({ link: socket })
+const node = createNode({ link: socket, ...(options.frameBytes && { frameBytes: options.frameBytes }) })
 const window = new ReceiveWindow(
   options,
   () => socket.stats().kernelDrops,

@@ -8,7 +8,7 @@ const TURN_BYTES = 4 << 20
 const options = readOptions()
 const socket = new UdpSocket({ type: 'udp4', receiveBufferBytes: options.receiveBufferBytes })
 await socket.bind({ address: options.host })
-const node = createNode({ link: socket })
+const node = createNode({ link: socket, ...(options.frameBytes && { frameBytes: options.frameBytes }) })
 const peer = await node.connect({ address: options.host, port: options.port })
 const stream = peer.openStream()
 const message = Buffer.alloc(options.bytes)

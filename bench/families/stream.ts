@@ -12,21 +12,30 @@ import { pinned } from '../runner/processors.js'
 import { contenderProgram, type Program } from '../runner/programs.js'
 import { measureRoundTrips, measureTraffic } from '../runner/trials.js'
 
-function pour(name: string, bytes: number): Contender {
-  const source = { program: contenderProgram(`${name}-source`), options: [] }
-  const sink = { program: contenderProgram(`${name}-sink`), options: [] }
+function pour(name: string, bytes: number, options: readonly string[] = []): Contender {
+  const source = { program: contenderProgram(`${name}-source`), options }
+  const sink = { program: contenderProgram(`${name}-sink`), options }
   return (trial) => measureTraffic({ source, sink, bytes }, trial)
 }
 
-/** Messages a second that arrive, beside what TCP and udx-native carry in as many bytes. */
+/**
+ * Messages a second that arrive, beside what TCP and udx-native carry in as many bytes. Frames up to 8 KiB, as probes find out that the
+ * loopback interface carries (TCP fills its 64 KiB as well), and frames as on Ethernet.
+ */
 function messages(bytes: number, rate: Target | undefined, tcp: Target | undefined, udx: Target | undefined): Benchmark {
   const metric = { contender: 'geysir', metric: 'datagramsPerSecond', unit: 'messages/s' } as const
   return defineBenchmark({
-    contenders: { geysir: pour('stream', bytes), 'node:net': pour('tcp', bytes), 'udx-native': pour('udx', bytes) },
+    contenders: {
+      geysir: pour('stream', bytes, ['--frame-bytes', '8192']),
+      'geysir, Ethernet frames': pour('stream', bytes),
+      'node:net': pour('tcp', bytes),
+      'udx-native': pour('udx', bytes),
+    },
     comparisons: [
       { name: `stream/reliable-${bytes}`, ...metric, ...(rate && { target: rate }) },
       { name: `stream/reliable-${bytes}-vs-tcp`, ...metric, reference: 'node:net', ...(tcp && { target: tcp }) },
       { name: `stream/reliable-${bytes}-vs-udx`, ...metric, reference: 'udx-native', ...(udx && { target: udx }) },
+      { name: `stream/ethernet-${bytes}-vs-tcp`, ...metric, contender: 'geysir, Ethernet frames', reference: 'node:net' },
     ],
   })
 }

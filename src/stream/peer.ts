@@ -351,6 +351,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       kind: kindOf(frame.kind),
       label: frame.label,
       windowPackets: frame.windowPackets,
+      windowBytes: frame.windowPackets * this.path.frameBytes,
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,

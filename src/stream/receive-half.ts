@@ -80,11 +80,12 @@ export class ReceiveHalf {
   #isDelivering = false
   #isDisposed = false
 
-  #mask = INITIAL_RING - 1
-  #slots: (FrameSlot | undefined)[] = new Array<FrameSlot | undefined>(INITIAL_RING).fill(undefined)
+  /** Capacity less one; -1 while there is no ring. */
+  #mask = -1
+  #slots: (FrameSlot | undefined)[] = NO_SLOTS
   /** Of missing packets: when to ask for it, and how often that was done. */
-  #askMs = new Float64Array(INITIAL_RING)
-  #asked = new Uint8Array(INITIAL_RING)
+  #askMs: Float64Array = NO_TIMES
+  #asked: Uint8Array = NO_BYTES
   #nakMs = Infinity
 
   #graceMs = 0
@@ -286,17 +287,22 @@ export class ReceiveHalf {
     if (this.#isDisposed) return
     this.#isDisposed = true
     for (const slot of this.#slots) if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
-    this.#slots = []
+    this.#slots = NO_SLOTS
     this.#assembly.dispose()
     this.#pieces?.dispose()
     this.#nakMs = Infinity
     this.#statusMs = Infinity
   }
 
-  /** Makes the ring small again if it is empty, and the assembly if it is. */
+  /** Gives the ring back if it is empty, and the assembly if it is. */
   trim(): void {
     if (this.#isDisposed) return
-    if (this.#consumed === this.#highest && this.#mask >= INITIAL_RING) this.#resize(INITIAL_RING)
+    if (this.#consumed === this.#highest && this.#mask >= 0) {
+      this.#mask = -1
+      this.#slots = NO_SLOTS
+      this.#askMs = NO_TIMES
+      this.#asked = NO_BYTES
+    }
     this.#assembly.trim()
     this.#pieces?.forgetBefore(this.#next)
   }
@@ -321,6 +327,7 @@ export class ReceiveHalf {
     const slot = this.#pool.take(true)!
     this.#fill(slot, frame, end)
     slot.cursor = this.#assembly.at
+    if (this.#mask < 0) this.#resize(INITIAL_RING)
     this.#slots[this.#consumed & this.#mask] = slot
     // The reader may have changed its mind.
     this.#deliverQueued()
@@ -360,7 +367,7 @@ export class ReceiveHalf {
 
   /** Packets up to `end` exist: those between were missed. */
   #noticeMissing(end: number, nowMs: number): void {
-    while (end - this.#consumed > this.#mask) this.#resize(2 * (this.#mask + 1))
+    while (end - this.#consumed > this.#mask) this.#resize(Math.max(INITIAL_RING, 2 * (this.#mask + 1)))
     const askMs = nowMs + this.#grace()
     for (let packet = this.#highest; packet < end; packet++) {
       const at = packet & this.#mask
@@ -506,6 +513,10 @@ export function emptyReceiveCounters(): ReceiveCounters {
 /** Stands in the ring for a packet that its sender has forgotten. */
 const GONE = new FrameSlot(0)
 const INITIAL_RING = 16
+/** Of streams where nothing waits: never written to. */
+const NO_SLOTS: FrameSlot[] = []
+const NO_TIMES = new Float64Array(0)
+const NO_BYTES = new Uint8Array(0)
 /** At the end of a batch, the sender is told of at least so many packets, so often a round trip; otherwise after the delay. */
 const PACKETS_PER_STATUS = 16
 const STATUSES_PER_ROUND_TRIP = 4

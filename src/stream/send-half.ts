@@ -17,6 +17,8 @@ export interface SendHalfOptions {
   readonly kind: 'reliable' | 'bestEffort'
   readonly initialPacket: number
   readonly windowPackets: number
+  /** The same in bytes: counts when frames have become longer. */
+  readonly windowBytes: number
 }
 
 export interface SendCounters {
@@ -68,14 +70,15 @@ export class SendHalf {
   /** The rest of a message that had no room: a copy. */
   #rest: LongMessage | undefined
 
-  #mask = INITIAL_RING - 1
-  #slots: (FrameSlot | undefined)[] = new Array<FrameSlot | undefined>(INITIAL_RING).fill(undefined)
-  #sentMs = new Float64Array(INITIAL_RING)
-  #transmissions = new Uint8Array(INITIAL_RING)
-  #isLost = new Uint8Array(INITIAL_RING)
+  /** Capacity less one; -1 while there is no ring. */
+  #mask = -1
+  #slots: (FrameSlot | undefined)[] = NO_SLOTS
+  #sentMs: Float64Array = NO_TIMES
+  #transmissions: Uint8Array = NO_BYTES
+  #isLost: Uint8Array = NO_BYTES
 
   /** Packets to be sent again, oldest first as they were reported; those that have arrived since are skipped. */
-  #lost: number[] = []
+  #lost: number[] = NO_PACKETS
   #lostHead = 0
   #lostPending = 0
 
@@ -204,6 +207,7 @@ export class SendHalf {
         if (this.#isLost[at] !== 0 || (this.#transmissions[at]! > 1 && this.#sentMs[at]! > tooYoungMs)) continue
         if (this.#transmissions[at]! >= STUBBORN_TRANSMISSIONS) this.#owner.onStubborn()
         this.#isLost[at] = 1
+        if (this.#lost === NO_PACKETS) this.#lost = []
         this.#lost.push(packet)
         this.#lostPending++
         this.#path.congestion.onLost(this.#sentMs[at]!, nowMs)
@@ -238,16 +242,22 @@ export class SendHalf {
     this.#path.inFlightPackets -= this.#inFlight
     this.#inFlight = 0
     this.#rest = undefined
-    this.#lost = []
+    this.#lost = NO_PACKETS
     this.#lostHead = 0
     this.#lostPending = 0
     this.#isFilling = false
     this.#probeMs = Infinity
   }
 
-  /** Makes the ring small again if it is empty. */
+  /** Gives the ring back if it is empty. */
   trim(): void {
-    if (this.#base === this.#filled && this.#mask >= INITIAL_RING) this.#resize(INITIAL_RING)
+    if (this.#base !== this.#filled || this.#mask < 0) return
+    this.#mask = -1
+    this.#slots = NO_SLOTS
+    this.#sentMs = NO_TIMES
+    this.#transmissions = this.#isLost = NO_BYTES
+    this.#lost = NO_PACKETS
+    this.#lostHead = 0
   }
 
   #refuse(): false {
@@ -291,19 +301,24 @@ export class SendHalf {
 
   #hasRoom(): boolean {
     return this.#options.kind === 'bestEffort'
-      ? this.#filled - this.#base < this.#options.windowPackets || this.#base < this.#next
-      : this.#filled - this.#consumed < this.#options.windowPackets
+      ? this.#filled - this.#base < this.#windowPackets() || this.#base < this.#next
+      : this.#filled - this.#consumed < this.#windowPackets()
+  }
+
+  #windowPackets(): number {
+    const { windowPackets, windowBytes } = this.#options
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, windowBytes / this.#path.frameBytes))
   }
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
     if (!this.#hasRoom()) return undefined
-    if (this.#options.kind === 'bestEffort' && this.#filled - this.#base >= this.#options.windowPackets) this.#forgetOldest()
+    if (this.#options.kind === 'bestEffort' && this.#filled - this.#base >= this.#windowPackets()) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
     const slot = this.#pool.take(this.#filled === this.#base)
     if (slot === undefined) return undefined
     if (this.#isFilling) this.#writer.pad(this.#slots[(this.#filled - 1) & this.#mask]!)
-    if (this.#filled - this.#base > this.#mask) this.#resize(2 * (this.#mask + 1))
+    if (this.#filled - this.#base > this.#mask) this.#resize(Math.max(INITIAL_RING, 2 * (this.#mask + 1)))
     this.#writer.begin(slot)
     this.#slots[this.#filled & this.#mask] = slot
     this.#filled++
@@ -338,7 +353,7 @@ export class SendHalf {
       }
       this.#lostHead++
     }
-    this.#lost = []
+    this.#lost = NO_PACKETS
     this.#lostHead = 0
     return Sent.nothing
   }
@@ -421,6 +436,13 @@ export function emptySendCounters(): SendCounters {
 }
 
 const INITIAL_RING = 16
+/** Fewer would stop at every packet that is late. */
+export const MIN_WINDOW_PACKETS = 16
+/** Of streams that have nothing on the way: never written to. */
+const NO_SLOTS: FrameSlot[] = []
+const NO_TIMES = new Float64Array(0)
+const NO_BYTES = new Uint8Array(0)
+const NO_PACKETS: number[] = []
 /** Sent so often in vain, a packet makes one doubt the path. */
 const STUBBORN_TRANSMISSIONS = 3
 /** The longest that a receiver waits before it says how far it is. */

@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
+import { MIN_WINDOW_PACKETS } from './send-half.js'
 import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
 
 /** What a stream promises. */
@@ -31,6 +32,7 @@ export interface ResolvedStreamOptions {
   readonly kind: StreamKind
   readonly label: string
   readonly windowPackets: number
+  readonly windowBytes: number
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
@@ -54,6 +56,7 @@ export function resolveStreamOptions(
     kind: options.kind === undefined ? 'reliable' : checkOneOf('options.kind', options.kind, KINDS),
     label,
     windowPackets,
+    windowBytes: windowPackets * frameBytes,
     initialPacket:
       options.initialPacket === undefined
         ? drawPacket()
@@ -81,5 +84,3 @@ export function kindOf(wire: number): StreamKind {
 
 const DEFAULT_WINDOW_BYTES = 4 << 20
 const MAX_WINDOW_BYTES = 2 ** 31 - 1
-/** Fewer would stop at every packet that is late. */
-const MIN_WINDOW_PACKETS = 16

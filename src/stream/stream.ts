@@ -346,7 +346,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   #makeSender(): Sending {
     const { peer } = this
     const { pool } = peer.host
-    const { kind, windowPackets, initialPacket } = this.#options
+    const { kind, windowPackets, windowBytes, initialPacket } = this.#options
     const owner = {
       transmit: (slot: FrameSlot, packet: number, transmission: number) => peer.transmit(this, slot, packet, transmission),
       onDrain: () => {
@@ -355,7 +355,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
       onStubborn: () => peer.suspectPath(),
     }
     if (kind === 'fireAndForget') return new UnnumberedSendHalf(windowPackets, peer.path, pool, peer.writer, owner)
-    return new SendHalf({ kind, initialPacket, windowPackets }, peer.path, pool, peer.writer, owner)
+    return new SendHalf({ kind, initialPacket, windowPackets, windowBytes }, peer.path, pool, peer.writer, owner)
   }
 
   /** Tells the other side of the stream until it is known there. */
