@@ -65,6 +65,9 @@ const QEMU_LACKS = [
   'getsockopt EINVAL \\(bindToDevice\\)',
   // The test that it is told for connected sockets only.
   'expected TypeError: Option pathMtuBytes is not ava.*',
+  // A path MTU that is not told counts as Ethernet's, and the limit of memberships is not reached.
+  'expected 1472 to be 65507.*',
+  'expected TypeError: Group membership is not availa.*',
 ]
 
 compile()
