@@ -12,7 +12,25 @@ import { toolFolder } from './tools/tools.mjs'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const out = join(root, 'build-portable')
 const [runtime, ...chosen] = process.argv.slice(2)
-const DEFAULT = ['test/kernel', 'test/unit/binding', 'test/unit/core']
+/** What depends on the processor: sockets, addresses and records. The emulator has not what interfaces and links are made of. */
+const KERNEL = [
+  'accounting',
+  'addresses',
+  'ancillary',
+  'arguments',
+  'coalescing',
+  'connect',
+  'iteration',
+  'layout',
+  'lookup',
+  'multicast',
+]
+const MORE_KERNEL = ['options', 'payloads', 'peer-errors', 'receive-buffer']
+const DEFAULT = [
+  ...[...KERNEL, ...MORE_KERNEL].map((name) => `test/kernel/${name}.test.ts`),
+  'test/unit/binding',
+  'test/unit/core',
+]
 
 /** What sockets on node:dgram cannot do, beside the tests that are skipped there. */
 const DGRAM_LACKS = [
@@ -35,6 +53,8 @@ const DGRAM_LACKS = [
     'Sending elsewhere from a connected socket',
     'Group membership',
   ],
+  // A discovery link that is closed in the turn in which it sends: docs/platforms.md.
+  'it did not happen within 20000 turns: the farewell arrives',
 ]
 
 /** What qemu-user 7.2 refuses, as real boards do not. */
@@ -45,6 +65,9 @@ const QEMU_LACKS = [
   'getsockopt EINVAL \\(bindToDevice\\)',
   // The test that it is told for connected sockets only.
   'expected TypeError: Option pathMtuBytes is not ava.*',
+  // A path MTU that is not told counts as Ethernet's, and the limit of memberships is not reached.
+  'expected 1472 to be 65507.*',
+  'expected TypeError: Group membership is not availa.*',
 ]
 
 compile()

@@ -36,3 +36,18 @@ void __libcpp_verbose_abort(const char*, ...) {
   std::abort();
 }
 _LIBCPP_END_NAMESPACE_STD
+
+// Function-local statics, which workers may reach at once (Itanium C++ ABI, section 3.3.3): the first byte of a guard
+// says that its variable is there, and the compiler reads it before it calls; the second is ours.
+extern "C" int __cxa_guard_acquire(unsigned char* guard) {
+  while (__atomic_exchange_n(guard + 1, 1, __ATOMIC_ACQUIRE) != 0) {
+  }
+  if (__atomic_load_n(guard, __ATOMIC_ACQUIRE) == 0) return 1;
+  __atomic_store_n(guard + 1, 0, __ATOMIC_RELEASE);
+  return 0;
+}
+
+extern "C" void __cxa_guard_release(unsigned char* guard) {
+  __atomic_store_n(guard, 1, __ATOMIC_RELEASE);
+  __atomic_store_n(guard + 1, 0, __ATOMIC_RELEASE);
+}

@@ -51,6 +51,13 @@ test('options wait until the socket is bound, and read back before and after', a
   expect(socket.stats()).toMatchObject({ datagramsSent: 1, datagramsFailed: 0 })
 })
 
+test('there are no sockets but those of UDP', () => {
+  const netlink = new addon.Socket(16, 3, 0, () => undefined)
+  expect(netlink.fd()).toBeLessThan(0)
+  expect(netlink.bind(Uint8Array.of(16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))).toBeLessThan(0)
+  netlink.close()
+})
+
 test('a port that is taken is told as such', async () => {
   const taken = (await bound()).address()
   await expect(open().bind({ address: taken.address, port: taken.port })).rejects.toMatchObject({

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { fallbackProblem, lacking } from '../support/capabilities.js'
 import { InterfaceMonitor, UdpSocket, capabilities, interfaces } from '../../src/index.js'
 
 test('a snapshot has what Node tells, and more', () => {
@@ -31,14 +32,17 @@ test('a snapshot inside the handler of a batch leaves its views alone', async ()
   expect(result.names).toContain('lo')
 })
 
-test('the kernel tells of interfaces wherever it tells of datagrams, and a monitor can be left', async () => {
-  const monitor = new InterfaceMonitor()
-  expect(capabilities().interfaceEvents).toBe(monitor.source === 'netlink')
-  expect(monitor.interfaces()).toEqual(interfaces())
-  const closed = once(monitor, 'close')
-  const changes = monitor[Symbol.asyncIterator]()
-  const waiting = changes.next()
-  monitor.close()
-  expect(await waiting).toEqual({ done: true, value: undefined })
-  await closed
-})
+test.skipIf(lacking('the addon', fallbackProblem()))(
+  'the kernel tells of interfaces wherever it tells of datagrams, and a monitor can be left',
+  async () => {
+    const monitor = new InterfaceMonitor()
+    expect(capabilities().interfaceEvents).toBe(monitor.source === 'netlink')
+    expect(monitor.interfaces()).toEqual(interfaces())
+    const closed = once(monitor, 'close')
+    const changes = monitor[Symbol.asyncIterator]()
+    const waiting = changes.next()
+    monitor.close()
+    expect(await waiting).toEqual({ done: true, value: undefined })
+    await closed
+  },
+)

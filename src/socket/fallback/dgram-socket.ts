@@ -54,7 +54,8 @@ export class DgramSocket implements NativeSocket {
 
   fd(): number {
     if (this.#isClosed) return -ERRNO.EBADF
-    return this.#domain === AF_INET6 && !hasIpv6() ? -ERRNO.EAFNOSUPPORT : NO_DESCRIPTOR
+    const isAvailable = this.#domain === AF_INET || (this.#domain === AF_INET6 && hasIpv6())
+    return isAvailable ? NO_DESCRIPTOR : -ERRNO.EAFNOSUPPORT
   }
 
   setMemory(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void {
@@ -68,8 +69,9 @@ export class DgramSocket implements NativeSocket {
 
   bind(address: Uint8Array): number {
     if (this.#isClosed) return -ERRNO.EBADF
-    if (this.#socket !== undefined) return -ERRNO.EINVAL
-    return this.#open(decodeSockaddr(address)!)
+    const local = decodeSockaddr(address)
+    if (this.#socket !== undefined || local === undefined) return -ERRNO.EINVAL
+    return this.#open(local)
   }
 
   connect(address: Uint8Array): number {
