@@ -3,7 +3,16 @@ const rooms = {
   core: { rooms: [], node: [], packages: [] },
   binding: { rooms: ['core'], node: ['module', 'url', 'os', 'util', 'crypto'], packages: ['node-gyp-build'] },
   system: { rooms: ['core'], node: ['crypto', 'perf_hooks', 'timers'], packages: [] },
-  socket: { rooms: ['core', 'binding', 'system'], node: ['async_hooks', 'dns', 'events', 'fs', 'net', 'os'], packages: [] },
+  socket: {
+    rooms: ['core', 'binding', 'system'],
+    node: ['async_hooks', 'dgram', 'dns', 'events', 'fs', 'net', 'os'],
+    packages: [],
+  },
+  link: {
+    rooms: ['core', 'socket', 'net', 'system'],
+    node: ['child_process', 'dns', 'events', 'fs', 'net', 'os', 'stream'],
+    packages: [],
+  },
   net: { rooms: ['core', 'binding', 'socket', 'system'], node: ['events', 'fs'], packages: [] },
   // Beside core and links: the rules of multicast sockets and the memberships that channels are made of live in net.
   channel: { rooms: ['core', 'binding', 'socket', 'net', 'system'], node: ['events'], packages: [] },
@@ -12,6 +21,8 @@ const rooms = {
     node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
     packages: [],
   },
+  stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },
+  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'stream'], packages: [] },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   fec: { rooms: ['core', 'binding'], node: [], packages: [] },
   strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },

@@ -2,19 +2,19 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
-#include <sys/socket.h>
+
+#include "interface_entries.h"
 
 namespace geysir {
 
 namespace {
 
-size_t sockaddr_bytes(const sockaddr* address) {
-  switch (address->sa_family) {
+size_t sockaddr_bytes(const sockaddr_storage& address) {
+  switch (address.ss_family) {
     case AF_INET:
       return sizeof(sockaddr_in);
     case AF_INET6:
@@ -26,41 +26,49 @@ size_t sockaddr_bytes(const sockaddr* address) {
   }
 }
 
-Napi::Value bytes_of(Napi::Env env, const sockaddr* address) {
-  const size_t length = address == nullptr ? 0 : sockaddr_bytes(address);
+Napi::Value bytes_of(Napi::Env env, const sockaddr_storage& address) {
+  const size_t length = sockaddr_bytes(address);
   if (length == 0) return env.Null();
   auto copy = Napi::Uint8Array::New(env, length);
-  std::memcpy(copy.Data(), address, length);
+  std::memcpy(copy.Data(), &address, length);
   return copy;
 }
 
-uint32_t index_of(const ifaddrs* entry) {
-  if (entry->ifa_addr != nullptr && entry->ifa_addr->sa_family == AF_PACKET) {
-    return static_cast<uint32_t>(reinterpret_cast<const sockaddr_ll*>(entry->ifa_addr)->sll_ifindex);
+// A seccomp filter, an emulator or a kernel without netlink: the same as isNetlinkRefusal in TypeScript.
+bool is_netlink_refusal(int result) {
+  switch (-result) {
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT:
+    case EPERM:
+    case EACCES:
+    case EOPNOTSUPP:
+    case ENOSYS:
+      return true;
+    default:
+      return false;
   }
-  return if_nametoindex(entry->ifa_name);
 }
 
 }  // namespace
 
 Napi::Value interfaces(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  ifaddrs* first = nullptr;
-  if (getifaddrs(&first) != 0) return Napi::Number::New(env, -errno);
-  const Napi::Array list = Napi::Array::New(env);
+  std::vector<InterfaceEntry> entries;
+  int result = list_by_getifaddrs(entries);
+  if (is_netlink_refusal(result)) result = list_by_ioctl(entries);
+  if (result < 0) return Napi::Number::New(env, result);
+  const Napi::Array list = Napi::Array::New(env, entries.size());
   uint32_t count = 0;
-  for (const ifaddrs* entry = first; entry != nullptr; entry = entry->ifa_next) {
+  for (const InterfaceEntry& entry : entries) {
     const Napi::Object item = Napi::Object::New(env);
-    const bool has_broadcast = (entry->ifa_flags & IFF_BROADCAST) != 0;
-    item.Set("name", entry->ifa_name);
-    item.Set("index", index_of(entry));
-    item.Set("flags", static_cast<uint32_t>(entry->ifa_flags));
-    item.Set("address", bytes_of(env, entry->ifa_addr));
-    item.Set("netmask", bytes_of(env, entry->ifa_netmask));
-    item.Set("broadcast", has_broadcast ? bytes_of(env, entry->ifa_broadaddr) : env.Null());
+    item.Set("name", entry.name);
+    item.Set("index", entry.index);
+    item.Set("flags", entry.flags);
+    item.Set("address", bytes_of(env, entry.address));
+    item.Set("netmask", bytes_of(env, entry.netmask));
+    item.Set("broadcast", bytes_of(env, entry.broadcast));
     list.Set(count++, item);
   }
-  freeifaddrs(first);
   return list;
 }
 

@@ -84,6 +84,17 @@ static_assert(sizeof(sockaddr_in6) == 28 && sizeof(sockaddr_in) == 16);
 static_assert(offsetof(ReceivedMessage, local_address) == 11 * kWord);
 static_assert(offsetof(OutgoingMessage, source_address) == 13 * kWord);
 
+// What the C library's structures look like decides what the kernel reads and what TypeScript writes; it differs
+// between 32 and 64 bits and between C libraries, so each build states what it relies on.
+static_assert(sizeof(long) == sizeof(void*));  // the timespec of SO_TIMESTAMPNS, and the padding of group requests
+static_assert(sizeof(msghdr) == 7 * sizeof(void*));
+static_assert(sizeof(mmsghdr) == 8 * sizeof(void*));
+static_assert(sizeof(cmsghdr) == sizeof(void*) + 2 * sizeof(int));
+static_assert(offsetof(group_req, gr_group) == sizeof(void*));
+static_assert(offsetof(group_source_req, gsr_source) == sizeof(void*) + sizeof(sockaddr_storage));
+static_assert(sizeof(group_source_req) == sizeof(void*) + 2 * sizeof(sockaddr_storage));
+static_assert(sizeof(sockaddr_storage) == 128);
+
 // A batch never holds more messages than this, in either direction: the scratch tables are this long.
 inline constexpr uint32_t kMaxMessagesPerCall = 256;
 

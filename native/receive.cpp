@@ -105,9 +105,17 @@ void read_ipv6_control(const cmsghdr* control, ReceivedMessage& message) {
   }
 }
 
+// musl's CMSG_NXTHDR compares numbers of different signs.
+cmsghdr* next_control(msghdr& kernel_message, cmsghdr* control) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
+  return CMSG_NXTHDR(&kernel_message, control);
+#pragma GCC diagnostic pop
+}
+
 void read_control(msghdr& kernel_message, ReceivedMessage& message, ReceiveHeader& header) {
   for (cmsghdr* control = CMSG_FIRSTHDR(&kernel_message); control != nullptr;
-       control = CMSG_NXTHDR(&kernel_message, control)) {
+       control = next_control(kernel_message, control)) {
     if (control->cmsg_level == SOL_UDP && control->cmsg_type == kUdpGro && holds<int>(control)) {
       message.segment_bytes = static_cast<uint32_t>(read_as<int>(control));
     } else if (control->cmsg_level == SOL_SOCKET) {

@@ -1,6 +1,7 @@
 // Builds the addon with cmake-js, if its sources are newer than what was built.
 //   node scripts/build-native.mjs              build/Release/geysir.node
 //   node scripts/build-native.mjs --sanitize   build-sanitize/build/Release/geysir.node (GEYSIR_PREBUILD=build-sanitize loads it)
+//   node scripts/build-native.mjs --lenient    warnings are no errors, for compilers that nobody here has tried
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -16,7 +17,10 @@ if (isCurrent()) {
   console.error(`${addon} is up to date`)
 } else {
   const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js')
-  const options = sanitize ? ['--CDGEYSIR_SANITIZE=ON'] : []
+  const options = [
+    ...(sanitize ? ['--CDGEYSIR_SANITIZE=ON'] : []),
+    ...(process.argv.includes('--lenient') ? [] : ['--CDGEYSIR_WARNINGS_ARE_ERRORS=ON']),
+  ]
   const built = spawnSync(process.execPath, [cmakeJs, 'compile', '--out', out, '--log-level', 'warn', ...options], {
     cwd: root,
     stdio: 'inherit',

@@ -27,8 +27,13 @@ export interface ContenderOptions {
   readonly garbage: boolean
   /** For a source with node:dgram: the datagrams between two turns of the event loop. */
   readonly turn: number | undefined
+  /** For messages: what they are hashed with, and the part of the datagrams that is left out. */
+  readonly hash: 'sha256' | 'sha3-256'
+  readonly lose: number
   /** For a source with node:dgram: send to 127.0.0.1, 127.0.0.2, … in turn, so many, without connecting. 0: connect to the host. */
   readonly peers: number
+  /** For streams: the longest frame; undefined: what the link says. */
+  readonly frameBytes: number | undefined
 }
 
 export function readOptions(): ContenderOptions {
@@ -45,6 +50,9 @@ export function readOptions(): ContenderOptions {
       garbage: { type: 'boolean', default: false },
       turn: { type: 'string' },
       peers: { type: 'string', default: '0' },
+      hash: { type: 'string', default: 'sha256' },
+      lose: { type: 'string', default: '0' },
+      'frame-bytes': { type: 'string' },
       'drop-in': { type: 'boolean', default: false }, // read by dgram-module.ts
     },
   })
@@ -53,8 +61,11 @@ export function readOptions(): ContenderOptions {
     throw new Error('usage: host port bytes amount [options]')
   }
   if (values.mode !== 'batch' && values.mode !== 'datagram') throw new Error(`--mode ${values.mode}: batch or datagram`)
+  if (values.hash !== 'sha256' && values.hash !== 'sha3-256') throw new Error(`--hash ${values.hash}: sha256 or sha3-256`)
   return {
     host,
+    hash: values.hash,
+    lose: Number(values.lose),
     port: Number(port),
     bytes: Number(bytes),
     amount: Number(amount),
@@ -68,6 +79,7 @@ export function readOptions(): ContenderOptions {
     garbage: values.garbage,
     turn: values.turn === undefined ? undefined : Number(values.turn),
     peers: Number(values.peers),
+    frameBytes: values['frame-bytes'] === undefined ? undefined : Number(values['frame-bytes']),
   }
 }
 

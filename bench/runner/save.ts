@@ -59,7 +59,7 @@ ${Object.entries(machine)
 ## To repeat it
 
 \`\`\`sh
-npm ci && npm run build
+npm ci && npm run compile
 npm run bench                            # everything; as root the benchmarks between network namespaces too
 npm run bench -- socket/offload-1200     # one of them
 npm run bench -- --save                  # everything, and this page written anew

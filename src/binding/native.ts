@@ -2,6 +2,8 @@
  * The typed contract of the addon, as `native/` keeps it. Results are numbers: >= 0, or a negated errno.
  */
 
+import type { Endpoint } from '../core/index.js'
+
 export interface NativeSocket {
   /** The descriptor, or the negated errno of a failed socket(2); EBADF after `close`. */
   fd(): number
@@ -29,8 +31,18 @@ export interface NativeSocket {
   send(slab: Uint8Array, messages: Uint32Array, first: number, count: number): number
   /** A descriptor of its own for the same socket; the caller closes it. */
   duplicate(): number
+  /** Of a stand-in that learns later what became of a datagram: what {@link EVENT.sendFailed} announced, one at a time. */
+  takeLateSendFailure?(): LateSendFailure | undefined
   setRef(ref: boolean): void
   close(): void
+}
+
+/** A datagram that `send` took, and that could not be sent after all. */
+export interface LateSendFailure {
+  /** The negated errno. */
+  readonly result: number
+  readonly lengthBytes: number
+  readonly destination: Endpoint | undefined
 }
 
 /**
@@ -72,17 +84,20 @@ export interface NativeLayout {
 export type XorBlocks = (into: Uint8Array, from: Uint8Array, blockBytes: number, pairs: Uint32Array, count: number) => void
 
 export interface Addon {
+  /** Set where it is no addon but stands in for one, on Node's own dgram. */
+  readonly backend?: 'dgram'
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => NativeSocket
   /** Where every socket of this thread receives that has no memory of its own. The addon looks the memory up at each use and survives its detaching. */
   setReceiveTables(slab: Uint8Array, datagrams: Uint32Array, messages: Uint32Array): void
   /** getifaddrs(3), or a negated errno. */
   interfaces(): NativeInterfaceEntry[] | number
-  readonly xorBlocks: XorBlocks
+  /** Not of a stand-in. */
+  readonly xorBlocks?: XorBlocks
   readonly layout: NativeLayout
 }
 
-/** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers. */
-export const EVENT = { batch: 1, writable: 2, error: 3 } as const
+/** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers, but for `sendFailed`, which only stand-ins have. */
+export const EVENT = { batch: 1, writable: 2, error: 3, sendFailed: 4 } as const
 
 /** What {@link NativeSocket.poll} watches (uv_poll's mask). Errors come with the others too. */
 export const INTEREST = { none: 0, readable: 1, writable: 2, errors: 4 } as const

@@ -14,6 +14,8 @@ import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
 import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
+import { addProxy } from './proxy.js'
+import { addMessage } from './message.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -48,6 +50,8 @@ function makeProgram(): Command {
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
   addListen(program, exit)
   addSend(program, exit)
+  addProxy(program, exit)
+  addMessage(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
   addChannel(program, exit)

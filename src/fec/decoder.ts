@@ -3,7 +3,8 @@ import { Elimination, eliminationWords } from './elimination.js'
 import { XorRun } from './xor.js'
 
 /**
- * Finds missing blocks from redundant rows.
+ * Finds missing blocks from redundant rows, in memory that its owner gives it: the blocks one behind the other, where the owner writes
+ * each as it arrives (the last one may be short), and room for rows once there are some.
  *
  * Masks are eliminated as rows arrive, from the moment when there may be enough of them; payloads are added up once, in {@link solve}.
  * Source blocks that arrive late, between rows or after them, are used as well as early ones.
@@ -18,20 +19,33 @@ export class Decoder {
   readonly #run: XorRun
   readonly #source: Uint8Array
   readonly #received: Uint32Array
-  #masks: BitMatrix | undefined
+  readonly #drawMasks: (masks: BitMatrix) => void
+  #masks = new BitMatrix(NO_WORDS, 0)
+  /** By row: the row of `#masks` that is its mask. */
+  #maskRows: Uint32Array = NO_WORDS
   #rows: Uint8Array = NOTHING
   #workspace: Uint32Array = NO_WORDS
   #maxRows = 0
   #folded: Uint8Array = NOTHING
   #elimination: Elimination | undefined
-  readonly #isKnown = (column: number): boolean => this.has(column)
 
-  constructor(blocks: number, blockBytes: number, source: Uint8Array, run: XorRun) {
+  /**
+   * @param drawMasks Writes the masks when they are first needed, which is not before there may be enough rows: until then a row costs
+   *   no more than its copy. Left out where the owner writes each mask with its row.
+   */
+  constructor(
+    blocks: number,
+    blockBytes: number,
+    source: Uint8Array,
+    run: XorRun,
+    drawMasks: (masks: BitMatrix) => void = () => undefined,
+  ) {
     this.blocks = blocks
     this.blockBytes = blockBytes
     this.missing = blocks
     this.#run = run
     this.#source = source
+    this.#drawMasks = drawMasks
     this.#received = new Uint32Array(wordsFor(blocks))
   }
 
@@ -47,10 +61,9 @@ export class Decoder {
     this.#elimination?.markKnown(i)
   }
 
-  /** Bytes of memory for up to `maxRows` rows. */
-  rowMemoryBytes(maxRows: number): number {
-    const words = maxRows * wordsFor(this.blocks) + eliminationWords(maxRows)
-    return words * 4 + maxRows + (maxRows + 1) * this.blockBytes
+  /** Bytes of memory for up to `maxRows` rows, whose masks are among `maskRows`. */
+  rowMemoryBytes(maxRows: number, maskRows: number): number {
+    return this.#rowMemoryWords(maxRows, maskRows) * 4 + maxRows + (maxRows + 1) * this.blockBytes
   }
 
   get hasRowMemory(): boolean {
@@ -62,12 +75,12 @@ export class Decoder {
   }
 
   /** Gives room for up to `maxRows` rows: `memory` of {@link rowMemoryBytes}, aligned to 4. */
-  setRowMemory(memory: Uint8Array, maxRows: number): void {
-    const maskWords = maxRows * wordsFor(this.blocks)
-    const workWords = eliminationWords(maxRows)
-    const words = new Uint32Array(memory.buffer, memory.byteOffset, maskWords + workWords)
-    this.#masks = new BitMatrix(words.subarray(0, maskWords), this.blocks)
-    this.#workspace = words.subarray(maskWords)
+  setRowMemory(memory: Uint8Array, maxRows: number, maskRows: number): void {
+    const maskWords = maskRows * wordsFor(this.blocks)
+    const words = new Uint32Array(memory.buffer, memory.byteOffset, this.#rowMemoryWords(maxRows, maskRows))
+    this.#masks = new BitMatrix(words.subarray(0, maskWords).fill(0), this.blocks)
+    this.#maskRows = words.subarray(maskWords, maskWords + maxRows)
+    this.#workspace = words.subarray(maskWords + maxRows)
     const foldedAt = words.length * 4
     this.#folded = memory.subarray(foldedAt, foldedAt + maxRows).fill(0)
     // One more than rows: a place to work in.
@@ -75,15 +88,22 @@ export class Decoder {
     this.#maxRows = maxRows
   }
 
-  /** Takes a row: `payload`, and row `maskRow` of `masks`. There must be room. */
-  addRow(masks: BitMatrix, maskRow: number, payload: Uint8Array): void {
+  /** The masks, by mask row, once there is row memory. */
+  get masks(): BitMatrix {
+    return this.#masks
+  }
+
+  /** Has a row come whose mask is row `maskRow`? */
+  hasRow(maskRow: number): boolean {
+    return this.#maskRows.subarray(0, this.rowCount).includes(maskRow)
+  }
+
+  /** Takes a row, whose mask is row `maskRow` of {@link masks}. There must be room. */
+  addRow(maskRow: number, payload: Uint8Array): void {
     const row = this.rowCount++
-    const own = this.#masks!
-    const start = maskRow * masks.wordsPerRow
-    own.words.set(masks.words.subarray(start, start + own.wordsPerRow), row * own.wordsPerRow)
+    this.#maskRows[row] = maskRow
     this.#rows.set(payload, row * this.blockBytes)
-    this.#rows.fill(0, row * this.blockBytes + payload.length, (row + 1) * this.blockBytes)
-    this.#elimination?.add(row, own, this.#isKnown)
+    this.#elimination?.add(row, this.#masks, maskRow, this.#received)
   }
 
   /** At least so many more blocks or rows are needed; 0: {@link solve} can find everything. */
@@ -108,7 +128,8 @@ export class Decoder {
       const vector = elimination.vectorOf(place)
       if (vector < 0) continue
       const column = elimination.column(place)
-      this.#source.fill(0, column * this.blockBytes, (column + 1) * this.blockBytes)
+      const start = column * this.blockBytes
+      this.#source.fill(0, start, Math.min(start + this.blockBytes, this.#source.length))
       elimination.forEachSummed(vector, (row) => run.add(column, row))
     }
     run.finish()
@@ -124,6 +145,7 @@ export class Decoder {
    * @returns How often `isWhole` was asked; negated when it said yes.
    */
   repair(isWhole: () => boolean, maxTrials: number): number {
+    if (this.rowCount === 0) return 0
     const elimination = this.#elimination ?? this.#beginElimination()
     const suspects = this.#suspects(elimination)
     if (suspects === undefined || suspects.length > maxTrials) return 0
@@ -135,11 +157,16 @@ export class Decoder {
     return suspects.length
   }
 
+  #rowMemoryWords(maxRows: number, maskRows: number): number {
+    return maskRows * wordsFor(this.blocks) + maxRows + eliminationWords(maxRows)
+  }
+
   #beginElimination(): Elimination {
+    if (this.#maxRows > 0) this.#drawMasks(this.#masks)
     const columns: number[] = []
     for (let i = 0; i < this.blocks && columns.length < this.missing; i++) if (!this.has(i)) columns.push(i)
     const elimination = new Elimination(this.#workspace, columns, this.#maxRows)
-    for (let row = 0; row < this.rowCount; row++) elimination.add(row, this.#masks!, this.#isKnown)
+    for (let row = 0; row < this.rowCount; row++) elimination.add(row, this.#masks, this.#maskRows[row]!, this.#received)
     this.#elimination = elimination
     return elimination
   }
@@ -155,9 +182,7 @@ export class Decoder {
     for (let row = 0; row < this.rowCount; row++) {
       if (this.#folded[row] !== TO_FOLD) continue
       this.#folded[row] = FOLDED
-      this.#masks!.forEach(row, (column) => {
-        if (this.has(column)) run.add(row, column)
-      })
+      run.addMasked(row, this.#masks, this.#maskRows[row]!, this.#received)
     }
     run.finish()
   }
@@ -211,9 +236,10 @@ export class Decoder {
   /** Bits of the source blocks and, behind them, the rows whose damage `vector` shows. */
   #members(elimination: Elimination, vector: number): Uint32Array {
     const members = new BitMatrix(new Uint32Array(wordsFor(this.blocks + this.rowCount)), this.blocks + this.rowCount)
-    const masks = this.#masks!
+    const masks = this.#masks
     elimination.forEachSummed(vector, (row) => {
-      for (let i = 0; i < masks.wordsPerRow; i++) members.words[i]! ^= masks.words[row * masks.wordsPerRow + i]!
+      const start = this.#maskRows[row]! * masks.wordsPerRow
+      for (let i = 0; i < masks.wordsPerRow; i++) members.words[i]! ^= masks.words[start + i]!
     })
     elimination.forEachSummed(vector, (row) => members.set(0, this.blocks + row))
     return members.words

@@ -80,14 +80,20 @@ export class Elimination {
     }
   }
 
-  /** Adds row `row` of `masks`; `isKnown` says of a column whether it has become known. True when it determines something new. */
-  add(row: number, masks: BitMatrix, isKnown: (column: number) => boolean): boolean {
+  /**
+   * Adds a row, whose mask is row `maskRow` of `masks`; `known` has the bits of the columns that have become known. True when it determines
+   * something new.
+   */
+  add(row: number, masks: BitMatrix, maskRow: number, known: Uint32Array): boolean {
     const vectors = this.#vectors
     const start = row * this.#stride
+    const maskStart = maskRow * masks.wordsPerRow
     this.#used = Math.max(this.#used, row + 1)
     for (let place = 0; place < this.#columns.length; place++) {
       const column = this.#columns[place]!
-      if (masks.has(row, column) && !isKnown(column)) vectors[start + (place >>> 5)]! |= 1 << (place & 31)
+      const word = column >>> 5
+      const isOpen = ((masks.words[maskStart + word]! & ~known[word]!) >>> (column & 31)) & 1
+      if (isOpen === 1) vectors[start + (place >>> 5)]! |= 1 << (place & 31)
     }
     vectors[start + this.#columnWords + (row >>> 5)]! |= 1 << (row & 31)
     // Adding a pivot's vector changes no other pivot's bit, so one pass is enough.

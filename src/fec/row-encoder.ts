@@ -26,11 +26,11 @@ export class RowEncoder {
     const target = into.length === blockBytes ? into : into.subarray(0, blockBytes)
     target.fill(0)
     run.begin(target, source, blockBytes)
-    masks.forEach(row, (column) => run.add(0, column), 0, tailBlock)
+    run.addMasked(0, masks, row, undefined, 0, tailBlock)
     run.finish()
     if (tailBlock >= masks.columns) return
     run.begin(target, tail, blockBytes)
-    masks.forEach(row, (column) => run.add(0, column - tailBlock), tailBlock)
+    run.addMasked(0, masks, row, undefined, tailBlock)
     run.finish()
   }
 }

@@ -1,8 +1,9 @@
 import { addonProblem, loadAddon, type XorBlocks } from '../binding/index.js'
+import type { BitMatrix } from './bit-matrix.js'
 
 /** XOR of blocks: of the addon, or {@link xorBlocksPortable} where there is none. */
 export function findXorBlocks(): XorBlocks {
-  found ??= addonProblem() === undefined ? loadAddon().xorBlocks : xorBlocksPortable
+  found ??= addonProblem() === undefined ? (loadAddon().xorBlocks ?? xorBlocksPortable) : xorBlocksPortable
   return found
 }
 
@@ -69,6 +70,27 @@ export class XorRun {
     this.#pairs[at] = i
     this.#pairs[at + 1] = j
     if (this.#count === PAIRS_PER_CALL) this.#run()
+  }
+
+  /**
+   * Block `i` of `into` becomes itself XOR those blocks of `from` whose bits are set in `row` of `masks`, and in `among` if that is given,
+   * from column `first` up to but without `end`, counted from `first`.
+   */
+  addMasked(i: number, masks: BitMatrix, row: number, among: Uint32Array | undefined, first = 0, end = masks.columns): void {
+    const { words, wordsPerRow } = masks
+    const start = row * wordsPerRow
+    const lastWord = (end + 31) >>> 5
+    for (let word = first >>> 5; word < lastWord; word++) {
+      let bits = words[start + word]!
+      if (among !== undefined) bits &= among[word]!
+      const base = word * 32 + 31
+      while (bits !== 0) {
+        const lowest = bits & -bits
+        bits ^= lowest
+        const column = base - Math.clz32(lowest)
+        if (column >= first && column < end) this.add(i, column - first)
+      }
+    }
   }
 
   finish(): void {

@@ -9,7 +9,7 @@ import type { DumpKind } from './rtnetlink-encoder.js'
  * All network interfaces of this network namespace with all their addresses, as of now, by index. Those without an address too.
  *
  * Synchronous, a few system calls; it can be called anywhere, also in the handler of a batch. Where the kernel refuses netlink it tells
- * what getifaddrs(3) does: no `kind`, no `master`, no state of addresses. To follow changes: {@link InterfaceMonitor}.
+ * what getifaddrs(3) or netdevice(7) does: no `kind`, no `master`, no state of addresses. To follow changes: {@link InterfaceMonitor}.
  *
  * @throws {@link SocketError}: `EMFILE`, `ENOBUFS`, …
  */

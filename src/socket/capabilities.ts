@@ -1,11 +1,19 @@
-import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { AF_INET, AF_INET6, loadAddon, type Addon } from '../binding/index.js'
+import { AF_INET, AF_INET6, type Addon } from '../binding/index.js'
+import { fallbackReason, selectBackend, type Backend } from './fallback/backend.js'
 import * as k from './kernel-constants.js'
+import { memoryBytes } from './memory-budget.js'
 import { OffloadRoutes } from './offload-routes.js'
+import { readSysctl } from './sysctl.js'
 
 /** What this kernel and build can do. Probed by trying it on sockets that are closed again, not guessed from versions. */
 export interface Capabilities {
+  /** What sockets run on: the addon, or Node's own dgram where it does not load (or `GEYSIR_BACKEND=dgram` says so). */
+  backend: Backend
+  /** Memory that this process may use, in bytes. With 1 GiB or less, slabs and queues are shorter by default. */
+  memoryBytes: number
+  /** Why it is not the addon; undefined where it is. */
+  fallbackReason: string | undefined
   /** `uname -r`. */
   kernel: string
   /** IPv6 sockets can be opened. */
@@ -42,7 +50,7 @@ export interface Capabilities {
 
 /** Probes once a process; the list of refused destinations is of now. */
 export function capabilities(): Capabilities {
-  const addon = loadAddon()
+  const addon = selectBackend()
   probed ??= probe(addon)
   return { ...probed, sendOffloadRefused: OffloadRoutes.of(addon).list() }
 }
@@ -53,6 +61,9 @@ function probe(addon: Addon): Omit<Capabilities, 'sendOffloadRefused'> {
   const udp4 = (level: number, name: number, value: number): boolean => accepts(addon, AF_INET, level, name, value)
   const udp6 = (level: number, name: number, value: number): boolean => accepts(addon, AF_INET6, level, name, value)
   return {
+    backend: addon.backend ?? 'native',
+    fallbackReason: fallbackReason(),
+    memoryBytes: memoryBytes(),
     kernel: release(),
     ipv6: opens(addon, AF_INET6),
     sendOffload: udp4(k.IPPROTO_UDP, k.UDP_SEGMENT, PROBE_SEGMENT_BYTES),
@@ -74,15 +85,6 @@ function probe(addon: Addon): Omit<Capabilities, 'sendOffloadRefused'> {
     maxReceiveBufferBytes: readSysctl('net/core/rmem_max'),
     maxSendBufferBytes: readSysctl('net/core/wmem_max'),
     maxMemberships: readSysctl('net/ipv4/igmp_max_memberships'),
-  }
-}
-
-/** The number in a file of /proc/sys; undefined where it cannot be read, as in some containers. */
-export function readSysctl(path: string): number | undefined {
-  try {
-    return Number.parseInt(readFileSync(`/proc/sys/${path}`, 'utf8'), 10)
-  } catch {
-    return undefined
   }
 }
 

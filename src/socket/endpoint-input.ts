@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net'
-import { loadAddon, type Addon } from '../binding/index.js'
+import type { Addon } from '../binding/index.js'
 import { Endpoint, checkLocalPort, checkString, invalidArgValue, parseAddress } from '../core/index.js'
+import { selectBackend } from './fallback/backend.js'
 import { findInterface } from './interface-lookup.js'
 
 /**
@@ -13,7 +14,7 @@ import { findInterface } from './interface-lookup.js'
 export function endpoint(address: string, port: number): Endpoint {
   checkString('address', address)
   checkLocalPort('port', port)
-  const found = literalEndpoint(address, port, loadAddon)
+  const found = literalEndpoint(address, port, selectBackend)
   if (found === undefined) throw invalidArgValue('address', address, 'must be an IPv4 or IPv6 literal')
   return found
 }

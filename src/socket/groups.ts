@@ -1,8 +1,8 @@
-import { AF_INET, AF_INET6, SocketError, encodeSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
-import { Endpoint, checkOptions, invalidArgValue } from '../core/index.js'
+import { AF_INET, AF_INET6, ERRNO, SocketError, encodeSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
+import { Endpoint, checkOptions, featureUnavailable, invalidArgValue } from '../core/index.js'
 import { checkInterface, findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
-import type { SocketFamilies } from './kernel-options.js'
+import { kernelOf, type SocketFamilies } from './kernel-options.js'
 
 /** Which group membership is meant. */
 export interface GroupOptions {
@@ -41,6 +41,9 @@ export function changeMembership(
 
   const level = group.isIpv4 ? k.IPPROTO_IP : k.IPPROTO_IPV6
   const result = native.setOption(level, optionOf(action, source !== undefined), request(addon, index, group, source))
+  if (result === -ERRNO.ENOPROTOOPT) {
+    throw featureUnavailable(source ? 'Source-specific membership' : 'Group membership', `${kernelOf(addon)} does not know it`)
+  }
   if (result < 0) {
     throw new SocketError('setsockopt', result, groupAddress, undefined, explain(result, action, options))
   }

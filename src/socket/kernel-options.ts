@@ -60,6 +60,16 @@ export class KernelOptions {
     return this.#read(name) as KernelOptionValues[Name]
   }
 
+  /** The value, or undefined where this kernel does not tell it. */
+  tryGet<Name extends KernelOptionName>(name: Name): KernelOptionValues[Name] | undefined {
+    try {
+      return this.get(name)
+    } catch (error) {
+      if ((error as { code?: string }).code === 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM') return undefined
+      throw error
+    }
+  }
+
   #read(name: KernelOptionName): boolean | number | string {
     const spec = OPTION_TABLE[name]
     if (spec.kind.type === 'interface') return this.#multicastInterface
@@ -70,7 +80,7 @@ export class KernelOptions {
       option,
       spec.kind.type === 'rate' ? out : out.subarray(0, Math.max(4, out.length === 8 ? 4 : out.length)),
     )
-    if (length < 0) throw new SocketError('getsockopt', length, undefined, undefined, ` (${name})`)
+    if (length < 0) this.#fail('getsockopt', length, name)
     switch (spec.kind.type) {
       case 'boolean':
         return readInt32(out) !== 0
@@ -116,9 +126,12 @@ export class KernelOptions {
 
   #writeAt(name: string, level: number, option: number, value: Uint8Array): void {
     const result = this.#native.setOption(level, option, value)
-    if (result >= 0) return
-    if (result === -ERRNO.ENOPROTOOPT) throw featureUnavailable(`Option ${name}`, 'this kernel does not know it')
-    throw new SocketError('setsockopt', result, undefined, undefined, ` (${name})`)
+    if (result < 0) this.#fail('setsockopt', result, name)
+  }
+
+  #fail(syscall: string, result: number, name: string): never {
+    if (result === -ERRNO.ENOPROTOOPT) throw featureUnavailable(`Option ${name}`, `${kernelOf(this.#addon)} does not know it`)
+    throw new SocketError(syscall, result, undefined, undefined, ` (${name})`)
   }
 
   /** Where an option is set: an IPv6 socket that takes IPv4 too keeps two of it. The first is the one to read. */
@@ -141,6 +154,11 @@ export function readKernelDrops(native: NativeSocket): number | undefined {
   const out = Buffer.alloc(k.SK_MEMINFO_WORDS * 4)
   const length = native.getOption(k.SOL_SOCKET, k.SO_MEMINFO, out)
   return length >= out.length ? readUint32(out, k.SK_MEMINFO_DROPS * 4) : undefined
+}
+
+/** Who refuses an option, for messages. */
+export function kernelOf(addon: Addon): string {
+  return addon.backend === 'dgram' ? 'node:dgram' : 'this kernel'
 }
 
 /** Checks a value without a socket, so that misuse is refused before one is opened. */

@@ -8,6 +8,7 @@ import {
   ReceiveBatch,
   type BatchOwner,
 } from '../core/index.js'
+import { hasLittleMemory } from './memory-budget.js'
 
 /**
  * The memory that this thread receives into. One batch is enough for all its sockets, because a batch is consumed before the next
@@ -120,7 +121,8 @@ function poisonPayloads(batch: ReceiveBatch): void {
 const CACHE_LINE_BYTES = 64
 /** A coalesced message is at most one IP packet long, and the kernel cuts what does not fit (udp(7), UDP_GRO). */
 export const COALESCED_SLOT_BYTES = 65_535
-const MAX_SLOTS = 64
+/** Slots of a coalesced message: 4 MiB of slab, or 1 MiB, which is what the default of sixteen messages a batch takes. */
+const MAX_SLOTS = hasLittleMemory() ? 16 : 64
 const RECEIVE_SLAB_BYTES = MAX_SLOTS * strideOf(COALESCED_SLOT_BYTES)
 const MAX_DATAGRAMS = MAX_SLOTS * MAX_SEGMENTS_RECEIVED
 /** Released slabs that are kept for the next retain. */

@@ -1,4 +1,4 @@
-import { ERRNO, SocketError, readSockaddr, type Addon, type NativeSocket } from '../binding/index.js'
+import { ERRNO, SocketError, readSockaddr, type Addon, type LateSendFailure, type NativeSocket } from '../binding/index.js'
 import { Endpoint, OUTGOING_MESSAGE, OUTGOING_MESSAGE_WORDS, invalidArgValue, invalidState } from '../core/index.js'
 import { OffloadRoutes } from './offload-routes.js'
 import { SendBatch, copyMessage, type SendBatchPolicy } from './send-batch.js'
@@ -395,13 +395,23 @@ export class SendQueue {
   /** The kernel refused a message of one datagram. */
   #countFailed(table: Uint32Array, at: number, result: number, lengthBytes: number): void {
     this.#leaveQueue(1, lengthBytes)
-    const endpoint = this.#destinationOf(table, at)
+    this.#countError(result, this.#destinationOf(table, at))
+    this.#owner.onSettled?.(1, result)
+  }
+
+  /** What was counted as sent has failed after all. */
+  failedLate({ result, lengthBytes, destination }: LateSendFailure): void {
+    this.#statistics.datagramsSent--
+    this.#statistics.bytesSent -= lengthBytes
+    this.#countError(result, destination)
+  }
+
+  #countError(result: number, endpoint: Endpoint | undefined): void {
     const error = new SocketError('sendmmsg', result, endpoint?.address, endpoint?.port)
     const { sendErrors } = this.#statistics
     sendErrors[error.code] = (sendErrors[error.code] ?? 0) + 1
     this.#statistics.datagramsFailed++
     this.#owner.onSendError(error, endpoint)
-    this.#owner.onSettled?.(1, result)
   }
 
   #leaveQueue(datagrams: number, bytes: number): void {

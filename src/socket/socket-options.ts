@@ -9,6 +9,7 @@ import {
   invalidArgValue,
 } from '../core/index.js'
 import { checkOptionValue } from './kernel-options.js'
+import { hasLittleMemory } from './memory-budget.js'
 import { KERNEL_OPTION_NAMES, OPTION_TABLE, type KernelOptionName, type KernelOptionValues } from './option-table.js'
 import { COALESCED_SLOT_BYTES, slotsForCoalescing, slotsInSlab } from './receive-pool.js'
 import { SEND_SLAB_BYTES } from './send-queue.js'
@@ -38,7 +39,7 @@ export interface UdpSocketOptions extends Partial<Omit<KernelOptionValues, 'path
    * (at worst after every 256th batch). Default 50; 0 turns it off.
    */
   spinMicroseconds?: number
-  /** Payload bytes that may wait to be sent. Default 4 MiB. */
+  /** Payload bytes that may wait to be sent. Default 4 MiB, and 1 MiB where this process has 1 GiB of memory or less. */
   sendQueueBytes?: number
   /** Datagrams that may wait to be sent. Default 65 536. */
   sendQueueDatagrams?: number
@@ -85,6 +86,13 @@ const KNOWN: ReadonlySet<string> = new Set<string>([...OWN_NAMES, ...KERNEL_OPTI
 /** Checks everything before a socket is opened. @throws Misuse, naming the option. */
 export function resolveOptions(options: UdpSocketOptions): ResolvedOptions {
   checkOptions('options', options, KNOWN)
+  // Many sockets, one object.
+  return Object.keys(options).length === 0 ? (defaults ??= resolve(options)) : resolve(options)
+}
+
+let defaults: ResolvedOptions | undefined
+
+function resolve(options: UdpSocketOptions): ResolvedOptions {
   const type = options.type === undefined ? 'udp4' : checkOneOf('options.type', options.type, ['udp4', 'udp6'])
   const ipv6Only = booleanOr('options.ipv6Only', options.ipv6Only, false)
   if (ipv6Only && type === 'udp4') throw invalidArgValue('options.ipv6Only', true, "is for type 'udp6'")
@@ -166,7 +174,7 @@ const DEFAULT_SLOTS = 64
 /** 16 × 64 KiB stays in a second-level cache, and a turn of the event loop stays short. */
 const DEFAULT_COALESCED_SLOTS = 16
 const MAX_RECEIVE_BATCH_MESSAGES = 256
-const DEFAULT_QUEUE_BYTES = 8 * SEND_SLAB_BYTES
+const DEFAULT_QUEUE_BYTES = (hasLittleMemory() ? 2 : 8) * SEND_SLAB_BYTES
 const DEFAULT_QUEUE_DATAGRAMS = 65_536
 const MAX_QUEUE = 0x7fff_ffff
 /** About what a sleep and a wake-up cost, so that spinning in vain at most doubles the cost of a batch. */

@@ -10,7 +10,6 @@ import {
   SocketError,
   decodeSockaddr,
   encodeSockaddr,
-  loadAddon,
   type Addon,
   type NativeSocket,
 } from '../binding/index.js'
@@ -36,6 +35,7 @@ import {
   type Payload,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
+import { selectBackend } from './fallback/backend.js'
 import { changeMembership, type GroupOptions } from './groups.js'
 import * as k from './kernel-constants.js'
 import { KernelOptions, trySetInteger, type SocketFamilies } from './kernel-options.js'
@@ -45,6 +45,7 @@ import { Receiver, prepareReceiving } from './receiver.js'
 import { SendControl, type SendOptions } from './send-control.js'
 import { MAX_PAYLOAD_BYTES_IPV4 } from './send-batch.js'
 import { SendQueue } from './send-queue.js'
+import { SocketInsides, type PrivateParts } from './socket-insides.js'
 import { resolveOptions, type ResolvedOptions, type UdpSocketOptions } from './socket-options.js'
 import { emptyCounters, type Counters, type SocketStatistics } from './statistics.js'
 
@@ -95,47 +96,48 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
   readonly #native: NativeSocket
   readonly #family: number
   readonly #families: SocketFamilies
-  readonly #kernelOptions: KernelOptions
-  readonly #statistics: Counters = emptyCounters()
-  readonly #queue: SendQueue
-  readonly #receiver: Receiver
+  readonly #sendOffload: boolean
   readonly #receiveOffload: boolean
-  readonly #control = new SendControl()
+  // Made when they are needed: a socket that waits for its first datagram has none of them.
+  #kernelOptionsMade: KernelOptions | undefined
+  #statisticsMade: Counters | undefined
+  #queueMade: SendQueue | undefined
+  #receiverMade: Receiver | undefined
+  #controlMade: SendControl | undefined
   /** Events come in the async context in which the program made the socket. */
   readonly #resource = new AsyncResource('GEYSIRSOCKET')
   #remote: Endpoint | undefined
   #bound: Endpoint | undefined
   #closed = false
   #closeEmitted = false
+  #stopFollowing: (() => void) | undefined
   #paused = false
   #receiveErrors = false
   #dispatching = false
   #flushScheduled = false
   #checkedEndpoint: Endpoint | undefined
-  #sendErrors: [SocketError, Endpoint | undefined][] = []
-  #rejectPending = new Set<(error: Error) => void>()
+  #sendErrors: [SocketError, Endpoint | undefined][] | undefined
+  #rejectPending: Set<(error: Error) => void> | undefined
 
   /**
    * @param options See {@link UdpSocketOptions}.
    * @throws Misuse; {@link SocketError} of socket(2) or setsockopt(2). Nothing stays open.
    */
-  constructor(options: UdpSocketOptions = {}, addon: Addon = loadAddon()) {
+  constructor(options: UdpSocketOptions = {}, addon: Addon = selectBackend()) {
     const resolved = resolveOptions(options)
     super()
     this.#addon = addon
     this.#options = resolved
     this.#family = resolved.type === 'udp4' ? AF_INET : AF_INET6
-    this.#families = { ipv4: !resolved.ipv6Only, ipv6: resolved.type === 'udp6' }
+    this.#families = familiesOf(resolved)
     this.#native = new addon.Socket(this.#family, k.SOCK_DGRAM, 0, (event, value) => {
       this.#resource.runInAsyncScope(this.#handleEvent, this, event, value)
     })
     if (this.#native.fd() < 0) throw new SocketError('socket', this.#native.fd())
-    this.#kernelOptions = new KernelOptions(addon, this.#native, this.#families, (message) => this.#warn(message))
     try {
       this.#setUp(options)
-      this.#queue = this.#makeQueue()
+      this.#sendOffload = this.#prepareSending()
       this.#receiveOffload = prepareReceiving(addon, this.#native, resolved)
-      this.#receiver = this.#makeReceiver()
     } catch (error) {
       this.#native.close()
       throw error
@@ -163,7 +165,6 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     this.#checkOpen()
     const result = this.#native.bind(this.#encode('options.address', endpoint))
     if (result < 0) throw new SocketError('bind', result, endpoint.address, endpoint.port)
-    this.#bound = this.#nameOf(false)
     this.#emitLater('listening')
     return this.address()
   }
@@ -182,6 +183,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const address = checkString('peer.address', peer.address)
     return this.#withEndpoint(address, port, 'peer.address', (endpoint) => {
       this.#settleQueue()
+      if (this.#remote === undefined) this.#bound = this.#boundTo()
       const result = this.#native.connect(this.#encode('peer.address', endpoint))
       if (result < 0) throw new SocketError('connect', result, endpoint.address, endpoint.port)
       this.#setRemote(this.#nameOf(true))
@@ -362,7 +364,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const isIpv4 = (endpoint ?? this.#remote)?.isIpv4 ?? this.#family === AF_INET
     const headerBytes = isIpv4 ? HEADER_BYTES_IPV4 : HEADER_BYTES_IPV6
     const isPeer = this.#remote !== undefined && (endpoint === undefined || endpoint.equals(this.#remote))
-    const mtuBytes = isPeer ? this.getOption('pathMtuBytes') : ETHERNET_MTU_BYTES
+    const mtuBytes = (isPeer ? this.#kernelOptions.tryGet('pathMtuBytes') : undefined) ?? ETHERNET_MTU_BYTES
     return Math.min(mtuBytes - headerBytes, isIpv4 ? MAX_PAYLOAD_BYTES_IPV4 : MAX_PAYLOAD_BYTES_IPV6)
   }
 
@@ -373,17 +375,19 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Does this socket receive coalesced, does it send coalesced? */
   get offload(): { readonly receive: boolean; readonly send: boolean } {
-    return { receive: this.#receiveOffload, send: this.#queue.offload }
+    return { receive: this.#receiveOffload, send: this.#sendOffload }
   }
 
   /** What was counted since the socket was opened; a copy. Also of a closed socket. */
   stats(): SocketStatistics {
-    const kernelDrops = this.#closed ? this.#receiver.drops : this.#receiver.readDrops()
-    const { datagramsSent, datagramsFailed, datagramsDiscarded } = this.#statistics
-    const { queuedDatagrams, queuedBytes } = this.#queue
+    const counters = this.#statisticsMade ?? emptyCounters()
+    const kernelDrops = this.#closed ? (this.#receiverMade?.drops ?? 0) : this.#receiver.readDrops()
+    const { datagramsSent, datagramsFailed, datagramsDiscarded } = counters
+    const queuedDatagrams = this.#queueMade?.queuedDatagrams ?? 0
+    const queuedBytes = this.#queueMade?.queuedBytes ?? 0
     const datagramsQueued = datagramsSent + datagramsFailed + datagramsDiscarded + queuedDatagrams
-    const sendErrors = { ...this.#statistics.sendErrors }
-    return { ...this.#statistics, sendErrors, kernelDrops, datagramsQueued, queuedDatagrams, queuedBytes }
+    const sendErrors = { ...counters.sendErrors }
+    return { ...counters, sendErrors, kernelDrops, datagramsQueued, queuedDatagrams, queuedBytes }
   }
 
   /** Stops taking datagrams from the kernel, whose buffer then fills. Listeners stay. */
@@ -420,15 +424,15 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
    */
   close(): void {
     if (this.#closed) return
-    this.#queue.flush()
+    this.#queueMade?.flush()
     this.#receiver.readDrops()
     this.#closed = true
-    this.#queue.discard()
+    this.#queueMade?.discard()
     this.#native.close()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopFollowing?.()
     this.#receiver.consumers.end()
-    for (const reject of this.#rejectPending) reject(closedError('socket'))
-    this.#rejectPending.clear()
+    for (const reject of this.#rejectPending ?? []) reject(closedError('socket'))
+    this.#rejectPending = undefined
     process.nextTick(() => {
       this.#reportSendErrors()
       this.#closeEmitted = true
@@ -463,7 +467,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
         this.#watch()
         return result
       }
-      Object.defineProperty(UdpSocket.prototype, name, { value, configurable: true, writable: true })
+      Object.defineProperty(this.prototype, name, { value, configurable: true, writable: true })
     }
   }
 
@@ -479,42 +483,67 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     this.#receiveErrors = options.receiveErrors === true
   }
 
-  #makeQueue(): SendQueue {
-    const { sendOffload, sendOffloadRequired, sendQueueBytes, sendQueueDatagrams } = this.#options
+  #prepareSending(): boolean {
+    const { sendOffload, sendOffloadRequired } = this.#options
     // Segment size 0 changes nothing; a kernel without UDP_SEGMENT refuses the option itself.
     const offload = sendOffload && trySetInteger(this.#native, k.IPPROTO_UDP, k.UDP_SEGMENT, 0)
     if (sendOffloadRequired && !offload) throw featureUnavailable('Option sendOffload', 'this kernel has no UDP_SEGMENT')
-    const options = { maxBytes: sendQueueBytes, maxDatagrams: sendQueueDatagrams, offload, family: this.#family }
-    return new SendQueue(this.#addon, this.#native, options, this.#statistics, {
-      onBlocked: () => this.#watch(),
-      onDrain: () => void this.emit('drain'),
-      onSendError: (error, endpoint) => this.#queueSendError(error, endpoint),
-      mayBePending: (result) => (this.#receiveErrors || this.#remote !== undefined) && isIcmpError(result),
-      onPendingError: (result) => this.#notePendingError(result),
-      remoteEndpoint: () => this.#remote,
-    })
+    return offload
+  }
+
+  get #kernelOptions(): KernelOptions {
+    const warn = (message: string): void => this.#warn(message)
+    return (this.#kernelOptionsMade ??= new KernelOptions(this.#addon, this.#native, this.#families, warn))
+  }
+
+  get #statistics(): Counters {
+    return (this.#statisticsMade ??= emptyCounters())
+  }
+
+  get #queue(): SendQueue {
+    return (this.#queueMade ??= this.#makeQueue())
+  }
+
+  get #receiver(): Receiver {
+    return (this.#receiverMade ??= this.#makeReceiver())
+  }
+
+  get #control(): SendControl {
+    return (this.#controlMade ??= new SendControl())
+  }
+
+  #makeQueue(): SendQueue {
+    const { sendQueueBytes, sendQueueDatagrams } = this.#options
+    const options = {
+      maxBytes: sendQueueBytes,
+      maxDatagrams: sendQueueDatagrams,
+      offload: this.#sendOffload,
+      family: this.#family,
+    }
+    return new SendQueue(this.#addon, this.#native, options, this.#statistics, new SocketInsides(this, UdpSocket.#private))
   }
 
   #makeReceiver(): Receiver {
-    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the owner's getter needs it
-    const socket = this
-    const owner = {
-      get closed(): boolean {
-        return socket.#closed
-      },
-      emitBatch: (batch: ReceiveBatch) => void this.emit('batch', batch),
-      hasDatagramListener: () => this.listenerCount('datagram') > 0,
-      emitDatagram: (payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number) =>
-        void this.emit('datagram', payload, endpoint, batch, i),
-    }
-    return new Receiver(this.#addon, this.#native, this.#statistics, owner, () => this.#watch())
+    return new Receiver(this.#addon, this.#native, this.#statistics, new SocketInsides(this, UdpSocket.#private), () =>
+      this.#watch(),
+    )
+  }
+
+  /** For who works for the socket and is not its user. */
+  static readonly #private: PrivateParts<UdpSocket> = {
+    watch: (socket) => socket.#watch(),
+    remote: (socket) => socket.#remote,
+    mayBePending: (socket, result) => (socket.#receiveErrors || socket.#remote !== undefined) && isIcmpError(result),
+    notePendingError: (socket, result) => socket.#notePendingError(result),
+    queueSendError: (socket, error, endpoint) => socket.#queueSendError(error, endpoint),
   }
 
   #handleEvent(event: number, value: number): void {
+    if (event === EVENT.sendFailed) this.#handleLateFailures()
     if (this.#closed) return
     if (event === EVENT.batch) this.#handleBatch()
     else if (event === EVENT.writable) this.#handleWritable()
-    else this.#handleError(value)
+    else if (event === EVENT.error) this.#handleError(value)
   }
 
   #handleBatch(): void {
@@ -524,13 +553,17 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     } finally {
       this.#dispatching = false
       // Not at the next tick: an answer leaves before the loop looks for more.
-      if (!this.#closed) this.#queue.flush()
+      if (!this.#closed) this.#queueMade?.flush()
     }
   }
 
   #handleWritable(): void {
     this.#queue.writable()
     if (!this.#closed) this.#watch()
+  }
+
+  #handleLateFailures(): void {
+    for (let failure; (failure = this.#native.takeLateSendFailure?.()) !== undefined;) this.#queue.failedLate(failure)
   }
 
   /** The kernel has an error for this socket: of a peer (ICMP), or, if none is found, its own. */
@@ -568,23 +601,26 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** Sends fail inside `send` or `flush`, so the event follows in a tick of its own. */
   #queueSendError(error: SocketError, endpoint: Endpoint | undefined): void {
-    if (this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
+    this.#sendErrors ??= []
+    if (this.#closeEmitted || this.#sendErrors.length >= MAX_REPORTED_ERRORS) return
     if (this.#sendErrors.length === 0) process.nextTick(() => this.#reportSendErrors())
     this.#sendErrors.push([error, endpoint])
   }
 
   #reportSendErrors(): void {
-    for (const [error, endpoint] of this.#sendErrors.splice(0)) throwingLater(() => this.emit('sendError', error, endpoint))
+    for (const [error, endpoint] of this.#sendErrors?.splice(0) ?? [])
+      throwingLater(() => this.emit('sendError', error, endpoint))
   }
 
   /** Watches the descriptor for what somebody waits for. */
   #watch(): void {
     if (this.#closed) return
-    const listening = this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiver.hasWaitingConsumer
+    const listening =
+      this.listenerCount('batch') > 0 || this.listenerCount('datagram') > 0 || this.#receiverMade?.hasWaitingConsumer === true
     const errors = this.listenerCount('peerError') > 0 && (this.#receiveErrors || this.#remote !== undefined)
     const interest =
       (listening && !this.#paused ? INTEREST.readable : 0) |
-      (this.#queue.isBlocked ? INTEREST.writable : 0) |
+      (this.#queueMade?.isBlocked === true ? INTEREST.writable : 0) |
       (errors ? INTEREST.errors : 0)
     const result = this.#native.poll(interest)
     if (result < 0) throw new SocketError('poll', result)
@@ -627,13 +663,23 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     const target = Endpoint.from(given)
     checkPeerPort('endpoint.port', target.port)
     this.#checkFamily('endpoint', target)
+    this.#checkReachable(target)
     this.#checkedEndpoint = target
     return target
+  }
+
+  /** A connected socket may send elsewhere, but not one of dgram's. */
+  #checkReachable(target: Endpoint): void {
+    if (this.#addon.backend !== 'dgram' || this.#remote === undefined || target.equals(this.#remote)) return
+    throw featureUnavailable('Sending elsewhere from a connected socket', 'node:dgram refuses it')
   }
 
   #controlFor(options: SendOptions, target: Endpoint | undefined): SendControl {
     this.#queue.checkNothingReserved()
     this.#control.setOptions(options, (target ?? this.#remote!).isIpv4, this.#addon)
+    if (this.#addon.backend === 'dgram' && Object.keys(options).length > 0) {
+      throw featureUnavailable('Send options', 'node:dgram sends every datagram of a socket alike')
+    }
     return this.#control
   }
 
@@ -667,8 +713,14 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** What was sent until now is for the peer of now, also where it has to wait. */
   #settleQueue(): void {
-    this.#queue.flush()
-    if (this.#remote !== undefined) this.#queue.addressTo(this.#remote)
+    this.#queueMade?.flush()
+    if (this.#remote !== undefined) this.#queueMade?.addressTo(this.#remote)
+  }
+
+  /** What the socket is bound to now; undefined before that. */
+  #boundTo(): Endpoint | undefined {
+    const name = this.#nameOf(false)
+    return name.port === 0 ? undefined : name
   }
 
   /** The kernel lets go of a port that it chose itself when an association ends (__udp_disconnect). */
@@ -680,6 +732,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   #setRemote(remote: Endpoint | undefined): void {
     this.#remote = remote
+    this.#checkedEndpoint = undefined
     this.#watch()
   }
 
@@ -695,7 +748,8 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
       throw invalidArgValue(name, address, 'must be an IPv4 or IPv6 literal, or the socket needs the option lookup')
     }
     return new Promise((resolve, reject) => {
-      this.#rejectPending.add(reject)
+      const pending = (this.#rejectPending ??= new Set())
+      pending.add(reject)
       lookUp(lookup, address, lookupFamily(this.#options))
         .then((found) => {
           if (this.#closed) return
@@ -705,7 +759,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
           resolve(use(endpoint))
         })
         .catch(reject)
-        .finally(() => this.#rejectPending.delete(reject))
+        .finally(() => pending.delete(reject))
     })
   }
 
@@ -721,13 +775,23 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
     })
   }
 
-  readonly #onAbort = (): void => this.close()
-
   #followSignal(signal: AbortSignal | undefined): void {
     if (signal === undefined) return
-    if (signal.aborted) process.nextTick(this.#onAbort)
-    else signal.addEventListener('abort', this.#onAbort, { once: true })
+    const close = (): void => this.close()
+    if (signal.aborted) process.nextTick(close)
+    else signal.addEventListener('abort', close, { once: true })
+    this.#stopFollowing = () => signal.removeEventListener('abort', close)
   }
+}
+
+const FAMILIES: Readonly<Record<string, SocketFamilies>> = {
+  udp4: { ipv4: true, ipv6: false },
+  udp6: { ipv4: true, ipv6: true },
+  ipv6Only: { ipv4: false, ipv6: true },
+}
+
+function familiesOf({ type, ipv6Only }: ResolvedOptions): SocketFamilies {
+  return FAMILIES[ipv6Only ? 'ipv6Only' : type]!
 }
 
 function flushAtEndOfTick(socket: UdpSocket): void {

@@ -95,6 +95,14 @@ describe('advice', () => {
     )
     const broken = { ...old, capabilities: undefined, capabilitiesProblem: 'no such file', socketBuffers: undefined }
     expect(advise(broken)).toMatchObject([{ id: 'addon' }])
+    const fallback = {
+      ...facts(),
+      capabilities: { ...facts().capabilities!, backend: 'dgram' as const, fallbackReason: 'no such file' },
+    }
+    expect(advise(fallback)).toMatchObject([{ id: 'fallback', command: 'npm rebuild geysir' }])
+    expect(describeFacts(fallback, advise(fallback))).toMatch(/sockets run on node:dgram, not on the addon: no such file/)
+    const small = { ...facts(), capabilities: { ...facts().capabilities!, memoryBytes: 512e6 } }
+    expect(describeFacts(small, [])).toContain('shorter by default')
     expect(describeFacts(broken, advise(broken))).toContain('the native addon does not load: no such file')
     expect(advise(facts({ sysctls: { 'net.ipv4.igmp_max_memberships': 5 } }))).toMatchObject([{ id: 'memberships' }])
   })
@@ -176,7 +184,7 @@ function facts(but: { sysctls?: Partial<Facts['sysctls']>; reversePathFilter?: F
   return {
     versions: { geysir: '1.2.3', node: 'v20.0.0', kernel: '6.1.0', architecture: 'x64' },
     capabilities: {
-      kernel: '6.1.0', ipv6: true, sendOffload: true, receiveOffload: true, sendOffloadRefused: [], reusePort: true, forceBufferSizes: true,
+      backend: 'native', fallbackReason: undefined, memoryBytes: 8e9, kernel: '6.1.0', ipv6: true, sendOffload: true, receiveOffload: true, sendOffloadRefused: [], reusePort: true, forceBufferSizes: true,
       bindToDevice: true, mark: true, busyPoll: true, maxPacing: true, kernelDrops: true, kernelDropsOnDemand: true, receiveTimestamp: true,
       receivePacketInfo: true, receiveErrors: true, multicastAll: true, multicastAllIpv6: true, maxReceiveBufferBytes: buffer,
       maxSendBufferBytes: buffer, maxMemberships: 20, interfaceEvents: true,

@@ -86,7 +86,7 @@ test('an endpoint may be written as an object each time', async () => {
   const { port } = b.address()
   for (let i = 0; i < 3; i++) a.send(`${i}`, { address: '127.0.0.1', port })
   expect((await received(b, 3)).map((datagram) => datagram.text)).toEqual(['0', '1', '2'])
-  expect(a.stats().coalescedSends).toBe(1)
+  if (a.offload.send) expect(a.stats().coalescedSends).toBe(1)
 })
 
 test('bind answers with the port that the kernel chose, and listening follows', async () => {

@@ -8,7 +8,7 @@ import {
   type KernelOptionValues,
   type UdpSocketOptions,
 } from '../../src/index.js'
-import { lacking, toolProblem } from '../support/capabilities.js'
+import { fallbackProblem, lacking, toolProblem } from '../support/capabilities.js'
 import { bound, open, thrownBy } from '../support/sockets.js'
 import { run } from '../support/tools.js'
 
@@ -87,16 +87,19 @@ test('dontFragment and pathMtuDiscovery are two names of one thing', () => {
   expect(socket.getOption('dontFragment')).toBe(false)
 })
 
-test('the path MTU is that of the interface to the peer, and of a connected socket only', async () => {
-  const socket = open()
-  expect(thrownBy(() => socket.getOption('pathMtuBytes'))).toMatchObject({ code: 'ENOTCONN', syscall: 'getsockopt' })
-  await socket.connect({ address: '127.0.0.1', port: 9 })
-  expect(socket.getOption('pathMtuBytes')).toBe(65_535)
-  expect(thrownBy(() => socket.setOption('pathMtuBytes', 1500))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
-  const six = open({ type: 'udp6' })
-  await six.connect({ address: '::1', port: 9 })
-  expect(six.getOption('pathMtuBytes')).toBe(65_536)
-})
+test.skipIf(lacking('the addon', fallbackProblem()))(
+  'the path MTU is that of the interface to the peer, and of a connected socket only',
+  async () => {
+    const socket = open()
+    expect(thrownBy(() => socket.getOption('pathMtuBytes'))).toMatchObject({ code: 'ENOTCONN', syscall: 'getsockopt' })
+    await socket.connect({ address: '127.0.0.1', port: 9 })
+    expect(socket.getOption('pathMtuBytes')).toBe(65_535)
+    expect(thrownBy(() => socket.setOption('pathMtuBytes', 1500))).toMatchObject({ code: 'ERR_INVALID_ARG_VALUE' })
+    const six = open({ type: 'udp6' })
+    await six.connect({ address: '::1', port: 9 })
+    expect(six.getOption('pathMtuBytes')).toBe(65_536)
+  },
+)
 
 test.skipIf(lacking('SO_RCVBUFFORCE', capabilities().forceBufferSizes ? undefined : 'no CAP_NET_ADMIN'))(
   'a privileged process has buffers beyond the limit, without a warning',
@@ -111,7 +114,7 @@ test.skipIf(lacking('SO_RCVBUFFORCE', capabilities().forceBufferSizes ? undefine
   },
 )
 
-test('a socket that cannot have an option is not left open', () => {
+test.skipIf(lacking('the addon', fallbackProblem()))('a socket that cannot have an option is not left open', () => {
   const before = openDescriptors()
   const attempts: [UdpSocketOptions, string][] = [
     [{ bindToDevice: 'nosuch0' }, 'ENODEV'],
@@ -125,7 +128,7 @@ test('a socket that cannot have an option is not left open', () => {
   expect(openDescriptors()).toBe(before)
 })
 
-test('a failed option names itself in the error', () => {
+test.skipIf(lacking('the addon', fallbackProblem()))('a failed option names itself in the error', () => {
   const error = thrownBy(() => open({ bindToDevice: 'nosuch0' }))
   expect(error).toMatchObject({ code: 'ENODEV', syscall: 'setsockopt' })
   expect(error.message).toContain('(bindToDevice)')
@@ -159,7 +162,7 @@ describe('the longest payload that stays whole', () => {
     expect(ipv6.unfragmentedBytes(Endpoint.of('::ffff:192.0.2.1', 9))).toBe(1472)
   })
 
-  test('is that of the path for the peer of a connected socket', async () => {
+  test.skipIf(lacking('the addon', fallbackProblem()))('is that of the path for the peer of a connected socket', async () => {
     const [socket, peer] = [await bound(), await bound()]
     await socket.connect(peer.address())
     expect(socket.unfragmentedBytes()).toBe(65_507)

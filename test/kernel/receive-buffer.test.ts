@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { capabilities, type UdpSocket } from '../../src/index.js'
-import { lacking } from '../support/capabilities.js'
+import { fallbackProblem, lacking } from '../support/capabilities.js'
 import { receivedUntil, texts } from '../support/received.mjs'
 import { ROOMY, bound } from '../support/sockets.js'
 
@@ -82,19 +82,22 @@ test.skipIf(lacking('drop counting', dropsProblem))('a coalesced message that is
   expect(datagramsReceived / 10 + kernelDrops).toBe(50)
 })
 
-test.each([1, 10, 256])('a batch has no more messages than receiveBatchMessages: %i', async (receiveBatchMessages) => {
-  const [a, b] = [await bound(ONE_BY_ONE), await bound({ ...ROOMY, receiveBatchMessages, maxDatagramBytes: 200 })]
-  b.pause()
-  blast(a, b, 300)
-  const counts: number[] = []
-  b.on('batch', (batch) => counts.push(batch.count))
-  b.resume()
-  await receivedUntil(b, (soFar) => soFar.length >= 300)
-  const full = Math.floor(300 / receiveBatchMessages)
-  expect(counts).toEqual(
-    [...Array<number>(full).fill(receiveBatchMessages), 300 % receiveBatchMessages].filter((count) => count > 0),
-  )
-})
+test.skipIf(lacking('the addon', fallbackProblem())).each([1, 10, 256])(
+  'a batch has no more messages than receiveBatchMessages: %i',
+  async (receiveBatchMessages) => {
+    const [a, b] = [await bound(ONE_BY_ONE), await bound({ ...ROOMY, receiveBatchMessages, maxDatagramBytes: 200 })]
+    b.pause()
+    blast(a, b, 300)
+    const counts: number[] = []
+    b.on('batch', (batch) => counts.push(batch.count))
+    b.resume()
+    await receivedUntil(b, (soFar) => soFar.length >= 300)
+    const full = Math.floor(300 / receiveBatchMessages)
+    expect(counts).toEqual(
+      [...Array<number>(full).fill(receiveBatchMessages), 300 % receiveBatchMessages].filter((count) => count > 0),
+    )
+  },
+)
 
 test('a batch of coalesced messages is bounded by the memory that it needs', async () => {
   const [a, b] = [await bound(ONE_BY_ONE), await bound({ ...ROOMY, receiveBatchMessages: 256 })]

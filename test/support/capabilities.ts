@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { capabilities } from '../../src/index.js'
 import { run } from './tools.js'
 
 /**
@@ -8,6 +9,11 @@ import { run } from './tools.js'
 export function lacking(what: string, problem: string | undefined): boolean {
   if (problem !== undefined) console.warn(`skipped, for want of ${what}: ${problem}`)
   return problem !== undefined
+}
+
+/** For what sockets on `node:dgram` do otherwise, by design. */
+export function fallbackProblem(): string | undefined {
+  return capabilities().backend === 'dgram' ? 'sockets run on node:dgram' : undefined
 }
 
 export function namespaceProblem(): string | undefined {

@@ -1,6 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Endpoint, InterfaceMonitor, Membership, MembershipAudit, UdpSocket } from '../../src/index.js'
+import type {
+  BaseLink,
+  DiscoveryClientLink,
+  Endpoint,
+  InterfaceMonitor,
+  Membership,
+  MembershipAudit,
+  PointToPointLink,
+  Service,
+  UdpSocket,
+} from '../../src/index.js'
 import type * as received from './received.mjs'
 import { TOOL_ENVIRONMENT, nodeInNamespace } from './tools.js'
 
@@ -24,15 +34,22 @@ export interface Kept {
   second: UdpSocket
   peer: Endpoint
   drains: number
+  server: BaseLink
+  client: DiscoveryClientLink
+  clients: DiscoveryClientLink[]
+  pointToPoint: PointToPointLink
+  answer: Promise<string>
+  service: Service
+  events: string[]
   monitor: InterfaceMonitor
+  /** What the monitor told: `addressAdded v0 10.0.0.1`. */
+  told: string[]
   membership: Membership
   audits: MembershipAudit[]
   heard: { text: string; group: string | undefined; index: number; atMs: number }[]
   /** Waits until something is so. */
   until: (condition: () => boolean) => Promise<void>
   timer: NodeJS.Timeout
-  /** What the monitor told: `addressAdded v0 10.0.0.1`. */
-  told: string[]
 }
 
 interface Answer {
@@ -50,8 +67,9 @@ export class Host {
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   #calls = 0
 
-  constructor(namespace?: string) {
-    const [command, ...args] = nodeInNamespace(namespace, [AGENT])
+  /** @param through A program that runs it, see {@link nodeInNamespace}. */
+  constructor(namespace?: string, through?: readonly string[]) {
+    const [command, ...args] = nodeInNamespace(namespace, [AGENT], through)
     this.#process = spawn(command, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',

@@ -25,9 +25,23 @@ export function advise(facts: Facts): Advice[] {
   ]
 }
 
-function adviseAddon({ capabilitiesProblem }: Facts): Advice[] {
+function adviseAddon({ capabilities, capabilitiesProblem }: Facts): Advice[] {
+  if (capabilities?.backend === 'dgram') return [adviseFallback(capabilities.fallbackReason ?? '')]
   if (capabilitiesProblem === undefined) return []
   return [{ id: 'addon', problem: `the native addon does not load: ${capabilitiesProblem}`, command: 'npm rebuild geysir' }]
+}
+
+function adviseFallback(reason: string): Advice {
+  const why =
+    'Every datagram then costs its own calls, there is no offload, and options that node:dgram does not know throw ERR_FEATURE_UNAVAILABLE_ON_PLATFORM.'
+  const problem = `sockets run on node:dgram, not on the addon: ${reason}`
+  if (reason === FORCED) return { id: 'fallback', problem, command: 'unset GEYSIR_BACKEND', explanation: why }
+  return {
+    id: 'fallback',
+    problem,
+    command: 'npm rebuild geysir',
+    explanation: `${why} To build the addon takes CMake and a C++ compiler.`,
+  }
 }
 
 function adviseBuffer({ sysctls, socketBuffers }: Facts, direction: 'receive' | 'send'): Advice[] {
@@ -51,7 +65,9 @@ function adviseBuffer({ sysctls, socketBuffers }: Facts, direction: 'receive' | 
 }
 
 function adviseOffload({ capabilities }: Facts): Advice[] {
-  if (capabilities === undefined || (capabilities.sendOffload && capabilities.receiveOffload)) return []
+  // Where the addon is missing, that says it all.
+  if (capabilities === undefined || capabilities.backend === 'dgram') return []
+  if (capabilities.sendOffload && capabilities.receiveOffload) return []
   const missing = [
     ...(capabilities.sendOffload ? [] : ['UDP_SEGMENT (Linux 4.18)']),
     ...(capabilities.receiveOffload ? [] : ['UDP_GRO (Linux 5.0)']),
@@ -145,6 +161,8 @@ function share(part: number, received: number): string {
   return `${((part / Math.max(1, part + received)) * 100).toPrecision(2)} % of what arrived`
 }
 
+/** What somebody asked for. */
+const FORCED = 'GEYSIR_BACKEND=dgram'
 /** One datagram in ten thousand: below, there is more urgent work. */
 const NOTABLE_SHARE = 1e-4
 /** The kernel's own default (IP_MAX_MEMBERSHIPS). */

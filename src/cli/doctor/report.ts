@@ -87,10 +87,13 @@ function describeCounters({ udp, udp6, backlogDrops }: Facts): string[] {
 
 function describeCapabilities({ capabilities, capabilitiesProblem }: Facts): string[] {
   if (capabilities === undefined) return [`no: ${capabilitiesProblem ?? ''}`]
-  return Object.entries(CAPABILITIES).map(([name, meaning]) => {
+  const probed = Object.entries(CAPABILITIES).map(([name, meaning]) => {
     const value = capabilities[name as ProbedName]
     return `${value ? 'yes' : 'no '}  ${meaning}`
   })
+  const { backend, memoryBytes } = capabilities
+  const little = memoryBytes <= LITTLE_MEMORY_BYTES ? ': slabs and queues are shorter by default' : ''
+  return [`sockets run on ${BACKENDS[backend]}`, `memory for this process: ${bytes(memoryBytes)}${little}`, ...probed]
 }
 
 function describeAdvice(advice: readonly Advice[]): string {
@@ -128,6 +131,10 @@ const REVERSE_PATH: Readonly<Record<number, string>> = {
   1: 'strict: dropped unless the answer would leave by the same interface; also multicast, whose source must be routed there',
   2: 'loose: dropped only when no interface leads to the source; multicast from any routed source arrives',
 }
+
+const BACKENDS: Readonly<Record<Capabilities['backend'], string>> = { native: 'the addon', dgram: 'node:dgram' }
+/** As src/socket/memory-budget.ts has it. */
+const LITTLE_MEMORY_BYTES = 1 << 30
 
 /** proc(5), RFC 4113. */
 const COUNTERS: Readonly<Record<string, string>> = {

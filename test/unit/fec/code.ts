@@ -1,5 +1,13 @@
 import { SeededRandom, randomBelow, randomFill, type Random } from '../../../src/core/index.js'
-import { BitMatrix, Decoder, RowEncoder, XorRun, drawRowMasks, xorBlocksPortable } from '../../../src/fec/index.js'
+import {
+  BitMatrix,
+  Decoder,
+  RowEncoder,
+  XorRun,
+  drawBalancedRows,
+  drawSparseRows,
+  xorBlocksPortable,
+} from '../../../src/fec/index.js'
 
 /** A message of blocks with its redundant rows, as a sender has it. */
 export class Code {
@@ -13,13 +21,14 @@ export class Code {
     readonly bytes: number,
     readonly blockBytes: number,
     rows: number,
-    maxRowsPerColumn: number,
+    isSparse: boolean,
   ) {
     this.random = new SeededRandom(seed)
     this.source = new Uint8Array(bytes)
     randomFill(this.random, this.source)
     this.masks = BitMatrix.ofSize(rows, this.blocks)
-    drawRowMasks(this.random, this.masks, rows, maxRowsPerColumn)
+    if (isSparse) drawSparseRows(this.random, this.masks, rows)
+    else drawBalancedRows(this.random, this.masks, rows)
     const encoder = new RowEncoder(new XorRun(xorBlocksPortable))
     for (let row = 0; row < rows; row++) {
       const payload = new Uint8Array(blockBytes)
@@ -53,8 +62,12 @@ export class Receiving {
     maxRows = code.rows.length,
   ) {
     this.received = new Uint8Array(code.bytes).fill(0xee)
-    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun())
-    if (maxRows > 0) this.decoder.setRowMemory(new Uint8Array(this.decoder.rowMemoryBytes(maxRows)).fill(0xee), maxRows)
+    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun(), (masks) => {
+      masks.words.set(code.masks.words)
+    })
+    const rows = code.rows.length
+    if (maxRows === 0) return
+    this.decoder.setRowMemory(new Uint8Array(this.decoder.rowMemoryBytes(maxRows, rows)).fill(0xee), maxRows, rows)
   }
 
   /** Source blocks count from 0, rows from the number of blocks. */
@@ -62,7 +75,7 @@ export class Receiving {
     if (item < this.code.blocks) {
       this.received.set(payload, item * this.code.blockBytes)
       this.decoder.markSource(item)
-    } else this.decoder.addRow(this.code.masks, item - this.code.blocks, payload)
+    } else this.decoder.addRow(item - this.code.blocks, payload)
   }
 
   payload(item: number): Uint8Array {

@@ -11,11 +11,11 @@ const codes = fc
     bytes: fc.integer({ min: 1, max: 3000 }),
     blockBytes: fc.integer({ min: 1, max: 200 }),
     rows: fc.nat(20),
-    maxRowsPerColumn: fc.integer({ min: 1, max: 10 }),
+    isSparse: fc.boolean(),
     loss: fc.nat(60),
   })
-  .map(({ seed, bytes, blockBytes, rows, maxRowsPerColumn, loss }) => ({
-    code: new Code(seed, bytes, Math.max(blockBytes, Math.ceil(bytes / 300)), rows, maxRowsPerColumn),
+  .map(({ seed, bytes, blockBytes, rows, isSparse, loss }) => ({
+    code: new Code(seed, bytes, Math.max(blockBytes, Math.ceil(bytes / 300)), rows, isSparse),
     loss,
   }))
 
@@ -46,7 +46,7 @@ describe('the decoder', () => {
   })
 
   test('says how many more it needs at least', () => {
-    const code = new Code(1, 1000, 100, 6, 8)
+    const code = new Code(1, 1000, 100, 6, true)
     const receiving = new Receiving(code)
     for (let i = 0; i < 6; i++) receiving.take(i)
     expect(receiving.decoder.needed()).toBe(4)
@@ -55,7 +55,7 @@ describe('the decoder', () => {
   })
 
   test('a row that says nothing new brings it no further', () => {
-    const code = new Code(1, 1000, 100, 2, 8)
+    const code = new Code(1, 1000, 100, 2, true)
     const receiving = new Receiving(code, 4)
     for (let i = 2; i < 10; i++) receiving.take(i)
     receiving.take(10)
@@ -69,7 +69,7 @@ describe('the decoder', () => {
   })
 
   test('has room for as many rows as it was given memory for', () => {
-    const code = new Code(1, 1000, 100, 3, 8)
+    const code = new Code(1, 1000, 100, 3, true)
     const receiving = new Receiving(code, 2)
     expect(receiving.decoder.hasRoomForRow).toBe(true)
     receiving.take(10)
@@ -105,7 +105,7 @@ describe('one damaged block or row', () => {
         fc.nat(4),
         fc.nat(),
         (seed, blocks, lostCount, damagedAt) => {
-          const code = new Code(seed, blocks * 64 - 5, 64, lostCount + 24, 16)
+          const code = new Code(seed, blocks * 64 - 5, 64, lostCount + 24, true)
           const lost = shuffled(code.random, blocks).slice(0, Math.min(lostCount, blocks - 1))
           const arriving = shuffled(code.random, blocks + code.rows.length).filter((item) => !lost.includes(item))
           const damaged = arriving[damagedAt % arriving.length]!
@@ -121,7 +121,7 @@ describe('one damaged block or row', () => {
   })
 
   test('is not taken for another: what does not help is undone', () => {
-    const code = new Code(7, 640, 64, 20, 16)
+    const code = new Code(7, 640, 64, 20, true)
     const receiving = receive(code, [3], 5)
     const before = Uint8Array.from(receiving.received)
     expect(receiving.decoder.repair(() => false, 8)).toBe(1)
@@ -129,13 +129,13 @@ describe('one damaged block or row', () => {
   })
 
   test('cannot be told from others by too few rows, and nothing is tried', () => {
-    const code = new Code(7, 6400, 64, 1, 16)
+    const code = new Code(7, 6400, 64, 1, true)
     const receiving = receive(code, [], 5)
     expect(receiving.decoder.repair(() => true, 8)).toBe(0)
   })
 
   test('two of them contradict every explanation by one', () => {
-    const code = new Code(9, 6400, 64, 30, 16)
+    const code = new Code(9, 6400, 64, 30, true)
     const receiving = new Receiving(code)
     for (let item = 0; item < code.blocks + code.rows.length; item++) {
       const payload = Uint8Array.from(receiving.payload(item))

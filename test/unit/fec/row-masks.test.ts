@@ -1,51 +1,98 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { SeededRandom } from '../../../src/core/index.js'
-import { BitMatrix, drawRowMasks } from '../../../src/fec/index.js'
+import { BitMatrix, drawBalancedRows, drawSparseRows } from '../../../src/fec/index.js'
 import { checkProperty } from '../support/check-property.js'
 
-test('the first row covers all; of the others, each column stands in half of them, rounded up, or in as many as allowed', async () => {
-  await checkProperty(
-    fc.property(
-      fc.integer({ min: 1, max: 200 }),
-      fc.integer({ min: 1, max: 40 }),
-      fc.nat(2 ** 32 - 1),
-      fc.integer({ min: 1, max: 32 }),
-      (columns, rows, seed, most) => {
+const sizes = fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 40 }), fc.nat(2 ** 32 - 1))
+
+function columnsOf(masks: BitMatrix, row: number): number[] {
+  const found: number[] = []
+  masks.forEach(row, (column) => found.push(column))
+  return found
+}
+
+/** The random rows that each column is in, without those that were filled because they were empty. */
+function rowsOfColumns(masks: BitMatrix, rows: number): number[] {
+  const drawn = Array.from({ length: rows - 1 }, (_, i) => i + 1).filter((row) => columnsOf(masks, row).length < masks.columns)
+  return Array.from({ length: masks.columns }, (_, column) => drawn.filter((row) => masks.has(row, column)).length)
+}
+
+describe('the first row covers everything, no row covers nothing, and of the others', () => {
+  test('balanced: each column stands in half, rounded up', async () => {
+    await checkProperty(
+      fc.property(sizes, ([columns, rows, seed]) => {
         const masks = BitMatrix.ofSize(rows, columns)
-        drawRowMasks(new SeededRandom(seed), masks, rows, most)
-        const covers = (row: number): number[] => {
-          const found: number[] = []
-          masks.forEach(row, (column) => found.push(column))
-          return found
-        }
-        expect(covers(0).length).toBe(columns)
-        const drawn = rows - 1
-        const filled = Array.from({ length: drawn }, (_, i) => covers(i + 1)).filter((row) => row.length === columns).length
-        for (let column = 0; column < columns; column++) {
-          let count = 0
-          for (let row = 1; row < rows; row++) if (masks.has(row, column)) count++
-          const expected = Math.min(Math.ceil(drawn / 2), most)
-          expect(count).toBeGreaterThanOrEqual(expected)
-          expect(count).toBeLessThanOrEqual(expected + filled)
-        }
+        drawBalancedRows(new SeededRandom(seed), masks, rows)
+        expect(columnsOf(masks, 0).length).toBe(columns)
         for (let row = 0; row < rows; row++) expect(masks.isEmptyRow(row)).toBe(false)
-      },
-    ),
-    200,
-  )
+        const full = Array.from({ length: rows - 1 }, (_, i) => i + 1).filter(
+          (row) => columnsOf(masks, row).length === columns,
+        ).length
+        for (const count of rowsOfColumns(masks, rows)) {
+          expect(count).toBeLessThanOrEqual(Math.ceil((rows - 1) / 2))
+          expect(count).toBeGreaterThanOrEqual(Math.ceil((rows - 1) / 2) - full)
+        }
+      }),
+      100,
+    )
+  })
+
+  test('sparse: each column stands in six or seven, where there are more than twelve', async () => {
+    await checkProperty(
+      fc.property(sizes, ([columns, rows, seed]) => {
+        const masks = BitMatrix.ofSize(rows, columns)
+        drawSparseRows(new SeededRandom(seed), masks, rows)
+        expect(columnsOf(masks, 0).length).toBe(columns)
+        for (let row = 0; row < rows; row++) expect(masks.isEmptyRow(row)).toBe(false)
+        if (rows <= 13 || columns < 30) return
+        for (const count of rowsOfColumns(masks, rows)) expect([6, 7]).toContain(count)
+      }),
+      100,
+    )
+  })
+
+  test('sparse: two rows are two, not one twice, and three are three', () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const masks = BitMatrix.ofSize(3, 30)
+      drawSparseRows(new SeededRandom(seed), masks, 3)
+      const [a, b, c] = masks.words as unknown as [number, number, number]
+      expect(new Set([a, b, c, (a ^ b) >>> 0, (a ^ c) >>> 0, (b ^ c) >>> 0, (a ^ b ^ c) >>> 0, 0]).size).toBe(8)
+    }
+  })
 })
 
 test('both sides draw the same masks from a seed: the numbers of the wire document', () => {
-  const masks = BitMatrix.ofSize(5, 8)
-  drawRowMasks(new SeededRandom(1), masks, 5, 8)
-  expect([...masks.words]).toMatchInlineSnapshot(`
+  const few = BitMatrix.ofSize(5, 8)
+  drawSparseRows(new SeededRandom(1), few, 5)
+  expect([...few.words].map((word) => word.toString(2).padStart(8, '0'))).toMatchInlineSnapshot(`
     [
-      255,
-      169,
-      150,
-      77,
-      114,
+      "11111111",
+      "11100110",
+      "00011100",
+      "11011100",
+      "01001001",
+    ]
+  `)
+  const many = BitMatrix.ofSize(15, 8)
+  drawSparseRows(new SeededRandom(1), many, 15)
+  expect([...many.words].map((word) => word.toString(2).padStart(8, '0'))).toMatchInlineSnapshot(`
+    [
+      "11111111",
+      "01111010",
+      "01011011",
+      "00111110",
+      "01100100",
+      "00010100",
+      "10000000",
+      "01111111",
+      "10100001",
+      "10001100",
+      "10010111",
+      "01001001",
+      "10101000",
+      "11010011",
+      "01100010",
     ]
   `)
 })

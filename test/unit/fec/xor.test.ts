@@ -5,7 +5,7 @@ import { XorRun, xorBlocksPortable } from '../../../src/fec/index.js'
 import { checkProperty } from '../support/check-property.js'
 import { failure } from '../support/errors.js'
 
-const native = loadAddon().xorBlocks
+const native = loadAddon().xorBlocks!
 
 describe('XOR of blocks', () => {
   for (const [name, xor] of [

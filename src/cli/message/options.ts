@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { MessageFormat, MessengerOptions, Redundancy, UnkeyedHash } from '../../index.js'
+import { byteSize, given } from '../arguments.js'
+import { UsageError } from '../exit.js'
+
+/** What both ends must agree about. */
+export interface MessageOptions {
+  readonly format?: MessageFormat
+  readonly hash?: UnkeyedHash
+  readonly keyFile?: string
+  readonly maxBytes?: number
+}
+
+/** Adds the options of {@link MessageOptions}. */
+export function withMessageOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--format <format>', 'the wire format (default: compact)').choices(['compact', 'classic']))
+    .addOption(new Option('--hash <hash>', 'what digests are made with (default: sha256)').choices(['sha256', 'sha3-256']))
+    .option('--key-file <file>', 'a file of 16 to 128 bytes that both ends have: digests then authenticate')
+    .option('--max-bytes <n>', 'the longest message (default: 4M)', byteSize(1, MAX_MESSAGE_BYTES))
+}
+
+export function messengerOptions({ format, hash, keyFile, maxBytes }: MessageOptions): MessengerOptions {
+  const key = keyFile === undefined ? undefined : readKey(keyFile)
+  return given({ format, hash, key, maxMessageBytes: maxBytes })
+}
+
+function readKey(path: string): Buffer {
+  const key = readFileSync(path)
+  if (key.length < 16 || key.length > 128) throw new UsageError(`${path} has ${key.length} bytes; a key has 16 to 128`)
+  return key
+}
+
+/** `8`, `5%` or `adaptive`. */
+export function redundancy(text: string): Redundancy {
+  if (text === 'adaptive') return text
+  if (/^\d+$/.test(text)) return Number(text)
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1]
+  if (percent === undefined) throw new InvalidArgumentError("It must be a number of chunks, a share such as 5%, or 'adaptive'.")
+  return { fraction: Number(percent) / 100 }
+}
+
+const MAX_MESSAGE_BYTES = 1 << 30

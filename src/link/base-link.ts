@@ -1,0 +1,533 @@
+import { EventEmitter } from 'node:events'
+import {
+  BatchConsumers,
+  Endpoint,
+  checkInteger,
+  checkOptions,
+  checkPeerPort,
+  closedError,
+  invalidArgType,
+  invalidArgValue,
+  invalidState,
+  outOfRange,
+  payloadBytes,
+  throwingLater,
+  writePayload,
+  type DatagramBatch,
+  type EndpointLike,
+  type Link,
+  type Payload,
+} from '../core/index.js'
+import { DATAGRAM_TYPE, HEADER_BYTES, emptyHeader, readHeader, writeHeader } from './header.js'
+import { IncomingRequest } from './incoming-request.js'
+import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
+import { payloadBuffer } from './payload.js'
+import type { DatagramSocket, DatagramSource, SourceOptions, Surroundings } from './platform.js'
+import type { ResolvedCommon } from './options/link-options.js'
+import { Requests, type RequestPlan } from './requests.js'
+import { SelectedBatch, type OwnedBatch } from './selected-batch.js'
+
+/** What one request may ask for. */
+export interface RequestOptions {
+  /** How long to wait for the response, in milliseconds. Default: the link's `requestTimeoutMs`. */
+  timeoutMs?: number
+  /** When to send it again, in milliseconds, doubled each time; 0: never. Default: the link's `requestRetryMs`. */
+  retryMs?: number
+  /** Cancels the request. */
+  signal?: AbortSignal
+  /** Whom to ask, where the link has several peers. */
+  endpoint?: Endpoint | EndpointLike
+}
+
+/** What all kinds have in common, as they resolved it. */
+export type BaseOptions = Pick<ResolvedCommon, 'header' | 'requestTimeoutMs' | 'requestRetryMs' | 'maxPendingRequests'> & {
+  readonly role: 'client' | 'server'
+}
+
+/** Looks at datagram `i` of a raw batch: false, and it is not for the user. */
+export type Inspect = (batch: OwnedBatch, i: number) => boolean
+
+interface Input {
+  readonly source: DatagramSource
+  readonly inspect: Inspect | undefined
+  /** Received from also while nobody listens. */
+  readonly always: boolean
+  readonly onBatch: (batch: DatagramBatch) => void
+  isReceiving: boolean
+}
+
+/** What a link sends by: any other link, or a socket that takes a source address. */
+type Output = Link & Pick<DatagramSocket, 'send' | 'reserve'>
+
+/** Nobody to send to is known now. */
+export const NOBODY = Symbol('nobody')
+
+/**
+ * What every kind of link does with the links below it (sockets, mostly): headers, requests, events, statistics, the end. A kind says
+ * where things go ({@link target}), what it receives from ({@link addInput}) and what it thinks of a datagram ({@link Inspect}).
+ */
+export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements Link {
+  readonly role: 'client' | 'server'
+  /** Does every datagram begin with the header? */
+  readonly header: boolean
+  protected readonly surroundings: Surroundings
+  protected readonly requests: Requests
+  /** The number by which others know this link, and this link its own copies. */
+  protected readonly senderId: number
+  readonly #options: BaseOptions
+  readonly #output: Output
+  readonly #inputs: Input[] = []
+  readonly #carriers = new Set<Link | DatagramSource>()
+  readonly #consumers = new BatchConsumers<OwnedBatch>(() => this.watch())
+  readonly #seen = emptyHeader()
+  readonly #respond = (payload: Payload, request: IncomingRequest): boolean => this.#sendResponse(payload, request)
+  readonly #counters = { received: 0, bytesReceived: 0, malformed: 0, own: 0, foreign: 0, unheard: 0, refused: 0, requests: 0 }
+  #drainOwed = false
+  #wasHeard = false
+  #closed = false
+  #closeEmitted = false
+  #peerErrorsWatched = false
+
+  protected constructor(options: BaseOptions, surroundings: Surroundings, output: Output) {
+    super()
+    this.role = options.role
+    this.header = options.header
+    this.surroundings = surroundings
+    this.senderId = surroundings.random.uint32() || 1
+    this.#options = options
+    this.#output = output
+    this.requests = new Requests({
+      ...surroundings,
+      maxPending: options.maxPendingRequests,
+      transmit: (plan, correlation) => this.#sendRequest(plan, correlation),
+      onPendingChange: () => this.watch(),
+      onTimeOut: (plan) => {
+        if (plan.endpoint === undefined) this.requestTimedOut?.()
+      },
+    })
+    this.#own(output)
+    output.on('drain', () => this.#emitDrain())
+    output.on('sendError', (error, endpoint) => this.tell('sendError', error, endpoint))
+    output.on('error', (error) => {
+      this.close()
+      this.emit('error', error)
+    })
+  }
+
+  // What a kind decides.
+
+  /** Where a datagram goes: undefined: to the output's own peer. @throws Misuse. */
+  protected abstract target(endpoint: Endpoint | EndpointLike | undefined): Endpoint | undefined | typeof NOBODY
+
+  /** Where the response to a request goes. */
+  protected abstract responseTarget(request: IncomingRequest): Endpoint | undefined
+
+  /** Where from a datagram to `target` leaves, of a kind that has a choice. */
+  protected sourceFor?(target: Endpoint | undefined): SourceOptions | undefined
+
+  /** A status message, of a kind that has some. */
+  protected heardStatus?(payload: Buffer, sender: number, endpoint: Endpoint): void
+
+  /** Does the link receive until the first listener comes, although nobody listens? */
+  protected get receivesUntilHeard(): boolean {
+    return false
+  }
+
+  /** A request that named nobody was not answered. */
+  protected requestTimedOut?(): void
+
+  protected beforeClose(): void {}
+
+  // What a link does.
+
+  unfragmentedBytes(endpoint?: Endpoint): number {
+    this.checkOpen()
+    return this.#output.unfragmentedBytes(endpoint) - this.#headerBytes
+  }
+
+  get maxPayloadBytes(): number {
+    return this.#output.maxPayloadBytes - this.#headerBytes
+  }
+
+  send(payload: Payload, endpoint?: Endpoint | EndpointLike): boolean {
+    this.checkOpen()
+    const target = this.target(endpoint)
+    if (target === NOBODY) return this.#refuse(payload)
+    return this.sendPayload(payload, target)
+  }
+
+  reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike): Buffer | undefined {
+    this.checkOpen()
+    const target = this.target(endpoint)
+    if (target === NOBODY) {
+      this.#checkLength('lengthBytes', lengthBytes)
+      this.#refuse('')
+      return undefined
+    }
+    if (!this.header) return this.#output.reserve(lengthBytes, target, this.sourceFor?.(target))
+    this.#checkLength('lengthBytes', lengthBytes)
+    const room = this.#output.reserve(HEADER_BYTES + lengthBytes, target, this.sourceFor?.(target))
+    if (room === undefined) return undefined
+    writeHeader(room, DATAGRAM_TYPE.datagram, this.senderId)
+    return room.subarray(HEADER_BYTES)
+  }
+
+  commit(lengthBytes?: number): void {
+    this.checkOpen()
+    if (lengthBytes === undefined || !this.header) return this.#output.commit(lengthBytes)
+    this.#checkLength('lengthBytes', lengthBytes)
+    this.#output.commit(HEADER_BYTES + lengthBytes)
+  }
+
+  flush(): boolean {
+    this.checkOpen()
+    return this.#output.flush()
+  }
+
+  /**
+   * Sends a request and waits for its response, which is matched by the header. It is repeated until it is answered, so a server may get
+   * it more than once: `sender` and `correlation` tell.
+   *
+   * @returns The response, in memory of its own. Rejects with `ETIMEDOUT`, `ABORT_ERR`, `ERR_CLOSED`, or `ENOBUFS` when
+   *   `maxPendingRequests` wait already.
+   * @throws Misuse; `ERR_INVALID_STATE` on a raw link, which cannot match anything.
+   */
+  request(payload: Payload, options: RequestOptions = {}): Promise<Buffer> {
+    this.checkOpen()
+    if (!this.header) throw invalidState('request needs the option header: a raw link cannot match responses')
+    checkOptions('options', options, REQUEST_OPTIONS)
+    const bytes = payloadBuffer(payload, this.maxPayloadBytes)
+    const { timeoutMs = this.#options.requestTimeoutMs, retryMs = this.#options.requestRetryMs, signal } = options
+    checkInteger('options.timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS)
+    checkInteger('options.retryMs', retryMs, 0, MAX_TIMEOUT_MS)
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
+    }
+    if (options.endpoint !== undefined || this.role === 'server') this.target(options.endpoint)
+    const endpoint = options.endpoint === undefined ? undefined : Endpoint.from(options.endpoint)
+    const isMulticast = endpoint?.isMulticast === true
+    return this.requests.start({
+      payload: Buffer.from(bytes),
+      endpoint: isMulticast ? undefined : endpoint,
+      timeoutMs,
+      retryMs,
+      signal,
+    })
+  }
+
+  stats(): KindLinkStatistics {
+    const sums = this.#output.stats()
+    const { received, bytesReceived, malformed, own, foreign, unheard, refused, requests } = this.#counters
+    const asked = this.requests.counters
+    return {
+      datagramsQueued: sums.datagramsQueued,
+      datagramsSent: sums.datagramsSent,
+      datagramsFailed: sums.datagramsFailed,
+      datagramsDiscarded: sums.datagramsDiscarded,
+      queuedDatagrams: sums.queuedDatagrams,
+      queuedBytes: sums.queuedBytes - this.#headerBytes * sums.queuedDatagrams,
+      bytesSent: sums.bytesSent - this.#headerBytes * sums.datagramsSent,
+      datagramsRefused: sums.datagramsRefused + refused,
+      datagramsReceived: received,
+      bytesReceived,
+      datagramsMalformed: malformed,
+      datagramsOwn: own,
+      datagramsForeign: foreign,
+      datagramsUnheard: unheard,
+      requestsSent: asked.sent,
+      requestsRepeated: asked.repeated,
+      requestsAnswered: asked.answered,
+      requestsTimedOut: asked.timedOut,
+      requestsCancelled: asked.cancelled,
+      requestsReceived: requests,
+      responsesUnexpected: asked.unexpected,
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.beforeClose()
+    this.#closed = true
+    for (const carrier of this.#carriers) carrier.close()
+    this.requests.end(closedError('link'))
+    this.#consumers.end()
+    process.nextTick(() => {
+      this.#closeEmitted = true
+      this.emit('close')
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
+    this.close()
+    return closed
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<DatagramBatch> {
+    this.checkOpen()
+    return this.#consumers.iterate()
+  }
+
+  ref(): this {
+    if (!this.#closed) for (const carrier of this.#carriers) carrier.ref()
+    return this
+  }
+
+  unref(): this {
+    if (!this.#closed) for (const carrier of this.#carriers) carrier.unref()
+    return this
+  }
+
+  // Receiving follows the listeners. `once` and `prependOnceListener` come through these as well.
+  static {
+    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
+    for (const name of names) {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
+      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => BaseLink
+      const value = function (this: BaseLink, ...args: unknown[]): BaseLink {
+        const result = inherited.apply(this, args)
+        this.watch()
+        return result
+      }
+      Object.defineProperty(BaseLink.prototype, name, { value, configurable: true, writable: true })
+    }
+  }
+
+  // What a kind uses.
+
+  protected checkOpen(): void {
+    if (this.#closed) throw closedError('link')
+  }
+
+  /** Receives from `source`. Every datagram passes `inspect`, if it is given; with `always`, also while nobody listens. */
+  protected addInput(source: Link | DatagramSource, inspect?: Inspect, always = false): void {
+    this.#own(source)
+    const input: Input = {
+      source,
+      inspect,
+      always,
+      onBatch: (batch) => this.#receive(batch as OwnedBatch, inspect),
+      isReceiving: false,
+    }
+    this.#inputs.push(input)
+    this.watch()
+  }
+
+  /** Receives as long as somebody wants something. */
+  protected watch(): void {
+    if (this.#closed) return
+    const isHeard = this.isHeard
+    if (isHeard) this.#wasHeard = true
+    const isWanted = isHeard || this.requests.pending > 0 || (this.receivesUntilHeard && !this.#wasHeard)
+    for (const input of this.#inputs) {
+      const receive = isWanted || input.always
+      if (receive === input.isReceiving) continue
+      input.isReceiving = receive
+      if (receive) input.source.on('batch', input.onBatch)
+      else input.source.off('batch', input.onBatch)
+    }
+    this.#watchPeerErrors()
+  }
+
+  /** Does somebody listen to datagrams? */
+  protected get isHeard(): boolean {
+    return DATAGRAM_EVENTS.some((event) => this.listenerCount(event) > 0) || this.#consumers.isWaiting
+  }
+
+  /** Sends as the link is: raw, or with a header. */
+  protected sendPayload(payload: Payload, target: Endpoint | undefined): boolean {
+    if (this.header) return this.sendTyped(DATAGRAM_TYPE.datagram, payload, target)
+    return this.#output.send(payload, target, this.sourceFor?.(target))
+  }
+
+  /** Sends with a header, whatever the link is. `target` undefined: the output's own peer. */
+  protected sendTyped(type: number, payload: Payload, target: Endpoint | undefined, addressee = 0, correlation = 0): boolean {
+    const length = payloadBytes(payload)
+    if (length > this.#output.maxPayloadBytes - HEADER_BYTES) this.#checkLength('payload.length', length)
+    const room = this.#output.reserve(HEADER_BYTES + length, target, this.sourceFor?.(target))
+    if (room === undefined) return false
+    writeHeader(room, type, this.senderId, addressee, correlation)
+    writePayload(payload, room, HEADER_BYTES)
+    this.#output.commit()
+    return true
+  }
+
+  /** Somebody to send to is there again. */
+  protected targetFound(): void {
+    this.requests.repeatAll()
+    if (this.#drainOwed) this.#emitDrain()
+  }
+
+  protected get isFull(): boolean {
+    return this.#drainOwed
+  }
+
+  protected countForeign(): void {
+    this.#counters.foreign++
+  }
+
+  /** Calls listeners. What they throw costs nobody else the event. */
+  protected tell<Name extends keyof KindLinkEvents>(name: Name, ...args: KindLinkEvents[Name]): void {
+    throwingLater(() => (this as EventEmitter).emit(name, ...args))
+  }
+
+  get #headerBytes(): number {
+    return this.header ? HEADER_BYTES : 0
+  }
+
+  #own(carrier: Link | DatagramSource): void {
+    if (this.#carriers.has(carrier)) return
+    this.#carriers.add(carrier)
+    carrier.on('close', () => this.close())
+  }
+
+  /** ICMP errors are a UDP socket's; it looks for them only where somebody listens. */
+  #watchPeerErrors(): void {
+    if (this.#peerErrorsWatched || this.listenerCount('peerError') === 0) return
+    this.#peerErrorsWatched = true
+    for (const carrier of this.#carriers) {
+      ;(carrier as unknown as EventEmitter).on('peerError', (error: Error) => this.tell('peerError', error))
+    }
+  }
+
+  #receive(batch: OwnedBatch, inspect: Inspect | undefined): void {
+    const { count } = batch
+    // Undefined: all of them.
+    let selected: number[] | undefined = this.header ? [] : undefined
+    if (this.header || inspect !== undefined) {
+      for (let i = 0; i < count && !this.#closed; i++) {
+        if (inspect !== undefined && !inspect(batch, i)) selected ??= Array.from({ length: i }, (_, before) => before)
+        else if (this.header) this.#sortOut(batch, i, selected!)
+        else selected?.push(i)
+      }
+    }
+    if (selected === undefined) this.#deliver(batch)
+    else if (selected.length > 0) this.#deliver(new SelectedBatch(batch, selected, this.#headerBytes))
+  }
+
+  /** Who gets a datagram with a header: those for the batch are added to `selected`. */
+  #sortOut(batch: OwnedBatch, i: number, selected: number[]): void {
+    const payload = batch.payload(i)
+    const header = this.#seen
+    if (!readHeader(payload, header)) {
+      this.#counters.malformed++
+      return
+    }
+    if (header.sender === this.senderId) {
+      this.#counters.own++
+      return
+    }
+    switch (header.type) {
+      case DATAGRAM_TYPE.datagram:
+        selected.push(i)
+        return
+      case DATAGRAM_TYPE.request:
+        this.#countReceived(1, payload.length - HEADER_BYTES)
+        this.#heardRequest(payload.subarray(HEADER_BYTES), batch.endpoint(i), header.sender, header.correlation)
+        return
+      case DATAGRAM_TYPE.response:
+        this.#heardResponse(payload.subarray(HEADER_BYTES), batch.endpoint(i))
+        return
+      default:
+        if (this.heardStatus !== undefined) this.heardStatus(payload.subarray(HEADER_BYTES), header.sender, batch.endpoint(i))
+        else this.#counters.foreign++
+    }
+  }
+
+  #heardRequest(payload: Buffer, endpoint: Endpoint, sender: number, correlation: number): void {
+    this.#counters.requests++
+    if (this.listenerCount('request') === 0) {
+      this.#counters.unheard++
+      return
+    }
+    this.tell('request', new IncomingRequest(payload, endpoint, sender, correlation, this.#respond))
+  }
+
+  #heardResponse(payload: Buffer, endpoint: Endpoint): void {
+    const { addressee, correlation } = this.#seen
+    // On a multicast link everybody hears everybody's responses.
+    if (addressee !== this.senderId) {
+      this.#counters.foreign++
+      return
+    }
+    this.#countReceived(1, payload.length)
+    if (this.requests.answered(correlation, payload, endpoint)) return
+    this.tell('response', payload, endpoint)
+  }
+
+  #deliver(batch: OwnedBatch): void {
+    const { count } = batch
+    this.#countReceived(count, batch.bytes)
+    if (!this.isHeard) {
+      this.#counters.unheard += count
+      return
+    }
+    this.tell('batch', batch)
+    if (this.role === 'client') {
+      if (this.listenerCount('announce') > 0)
+        this.#tellEach(batch, (i) => this.tell('announce', batch.payload(i), batch.endpoint(i)))
+    } else if (!this.header && this.listenerCount('request') > 0) {
+      this.#tellEach(batch, (i) => this.#heardRequest(batch.payload(i), batch.endpoint(i), 0, 0))
+    }
+    if (this.#consumers.isWaiting) this.#consumers.offer(batch)
+  }
+
+  /** A handler may close the link, or give the batch back. */
+  #tellEach(batch: OwnedBatch, tellOne: (i: number) => void): void {
+    for (let i = 0; i < batch.count && !this.#closed; i++) tellOne(i)
+  }
+
+  #countReceived(datagrams: number, bytes: number): void {
+    this.#counters.received += datagrams
+    this.#counters.bytesReceived += bytes
+  }
+
+  #sendRequest(plan: RequestPlan, correlation: number): boolean {
+    if (this.#closed) return false
+    const target = this.target(plan.endpoint)
+    if (target === NOBODY) return false
+    return this.sendTyped(DATAGRAM_TYPE.request, plan.payload, target, 0, correlation)
+  }
+
+  #sendResponse(payload: Payload, request: IncomingRequest): boolean {
+    this.checkOpen()
+    const target = this.responseTarget(request)
+    if (!this.header) return this.sendPayload(payload, target)
+    return this.sendTyped(DATAGRAM_TYPE.response, payload, target, request.sender, request.correlation)
+  }
+
+  #refuse(payload: Payload): false {
+    this.#checkLength('payload.length', payloadBytes(payload))
+    this.#counters.refused++
+    this.#drainOwed = true
+    return false
+  }
+
+  #emitDrain(): void {
+    this.#drainOwed = false
+    if (!this.#closed) this.tell('drain')
+  }
+
+  #checkLength(name: string, length: number): void {
+    checkInteger(name, length, 0, Number.MAX_SAFE_INTEGER)
+    if (length > this.maxPayloadBytes)
+      throw outOfRange(name, `<= ${this.maxPayloadBytes}, the longest payload of this link`, length)
+  }
+}
+
+/** The one peer of a link: naming it is allowed, naming another is not. */
+export function checkOnlyPeer(endpoint: Endpoint | EndpointLike | undefined, peer: Endpoint): void {
+  if (endpoint === undefined || endpoint === peer) return
+  const given = Endpoint.from(endpoint)
+  checkPeerPort('endpoint.port', given.port)
+  if (!given.equals(peer))
+    throw invalidArgValue('endpoint', given.toString(), `must be ${peer.toString()}, the peer of this link`)
+}
+
+const DATAGRAM_EVENTS = ['batch', 'announce', 'request', 'response'] as const
+const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'retryMs', 'signal', 'endpoint'])
+const MAX_TIMEOUT_MS = 3_600_000

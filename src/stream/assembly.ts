@@ -1,0 +1,142 @@
+import { readUint16, readUint32 } from './bytes.js'
+import { CHUNK_BYTES, CHUNK_FLAG, FIRST_CHUNK_BYTES, RESET_REASON, WHOLE_CHUNK } from './wire.js'
+
+/** What happens to messages as frames are read. */
+export interface AssemblyOwner {
+  /** A message is complete. The view lives until this returns. True: go on; false: stop behind this message. */
+  onMessage(message: Buffer, handler: number): boolean
+}
+
+/** May a message of this length be assembled? Bounded by stream and by node. */
+export interface MemoryBudget {
+  take(bytes: number): boolean
+  give(bytes: number): void
+}
+
+/**
+ * Reads the chunks of frames that come in order, and puts messages together; section "Chunks". A message that lies in one frame is
+ * handed over where it lies.
+ */
+export class Assembly {
+  readonly #owner: AssemblyOwner
+  readonly #budget: MemoryBudget
+  readonly #maxMessageBytes: number
+  /** Holds the message that is being put together, and is used again for the next one. */
+  #memory: Buffer | undefined
+  #expected = 0
+  #filled = 0
+  #handler = 0
+  #isAssembling = false
+  /** After a gap: what is not the beginning of a message belongs to one that is lost. */
+  #isLost = false
+  /** Where {@link read} stopped. */
+  at = 0
+  /** Why {@link read} failed, as a reset says it. */
+  failure: number = RESET_REASON.malformed
+
+  constructor(maxMessageBytes: number, budget: MemoryBudget, owner: AssemblyOwner) {
+    this.#maxMessageBytes = maxMessageBytes
+    this.#budget = budget
+    this.#owner = owner
+  }
+
+  /**
+   * Reads chunks from `at` on.
+   *
+   * @returns True: to the end. False: the owner said stop; `this.at` is where to go on. Undefined: `this.failure`.
+   */
+  read(frame: Buffer, from: number, end: number): boolean | undefined {
+    let at = from
+    while (at + CHUNK_BYTES <= end && frame[at] !== 0) {
+      const flags = frame[at]!
+      const handler = frame[at + 1]!
+      const bytes = readUint16(frame, at + 2)
+      if (flags !== WHOLE_CHUNK) {
+        const next = this.#readPiece(frame, at, end, flags, handler, bytes)
+        if (next === STOPPED) return false
+        if (next === FAILED) return undefined
+        at = next
+        continue
+      }
+      const start = at + CHUNK_BYTES
+      at = start + bytes
+      if (at > end || this.#isAssembling) return this.#fail(RESET_REASON.malformed)
+      this.at = at
+      if (!this.#owner.onMessage(frame.subarray(start, at), handler)) return false
+    }
+    this.at = end
+    return true
+  }
+
+  /** Packets are missing for good: a message that was begun is lost, and so is one whose beginning was missed. */
+  skip(): boolean {
+    const wasAssembling = this.#isAssembling
+    this.#isAssembling = false
+    this.#isLost = true
+    return wasAssembling
+  }
+
+  /** Gives the memory back, if no message is in it. */
+  trim(): void {
+    if (!this.#isAssembling) this.dispose()
+  }
+
+  dispose(): void {
+    if (this.#memory !== undefined) this.#budget.give(this.#memory.length)
+    this.#memory = undefined
+    this.#isAssembling = false
+  }
+
+  /** A chunk that is not a whole message; where the next one begins. */
+  #readPiece(frame: Buffer, at: number, end: number, flags: number, handler: number, bytes: number): number {
+    if ((flags & ~WHOLE_CHUNK) !== 0 || (flags & CHUNK_FLAG.present) === 0) return this.#failed(RESET_REASON.malformed)
+    const isFirst = (flags & CHUNK_FLAG.first) !== 0
+    const start = at + (isFirst ? FIRST_CHUNK_BYTES : CHUNK_BYTES)
+    const next = start + bytes
+    if (next > end || bytes === 0) return this.#failed(RESET_REASON.malformed)
+    if (isFirst) {
+      if (this.#isAssembling) return this.#failed(RESET_REASON.malformed)
+      const failure = this.#begin(readUint32(frame, at + 4), handler)
+      if (failure !== undefined) return this.#failed(failure)
+    } else if (this.#isLost && !this.#isAssembling) {
+      return next
+    }
+    if (!this.#isAssembling || this.#filled + bytes > this.#expected) return this.#failed(RESET_REASON.malformed)
+    frame.copy(this.#memory!, this.#filled, start, next)
+    this.#filled += bytes
+    const isLast = (flags & CHUNK_FLAG.last) !== 0
+    if (isLast !== (this.#filled === this.#expected)) return this.#failed(RESET_REASON.malformed)
+    if (!isLast) return next
+    this.#isAssembling = false
+    this.at = next
+    return this.#owner.onMessage(this.#memory!.subarray(0, this.#expected), this.#handler) ? next : STOPPED
+  }
+
+  #begin(messageBytes: number, handler: number): number | undefined {
+    if (messageBytes > this.#maxMessageBytes) return RESET_REASON.messageTooLong
+    if (this.#memory === undefined || this.#memory.length < messageBytes) {
+      this.dispose()
+      if (!this.#budget.take(messageBytes)) return RESET_REASON.noMemory
+      this.#memory = Buffer.allocUnsafeSlow(messageBytes)
+    }
+    this.#expected = messageBytes
+    this.#filled = 0
+    this.#handler = handler
+    this.#isAssembling = true
+    this.#isLost = false
+    return undefined
+  }
+
+  #failed(reason: number): number {
+    this.failure = reason
+    return FAILED
+  }
+
+  #fail(reason: number): undefined {
+    this.failure = reason
+    return undefined
+  }
+}
+
+const STOPPED = -1
+const FAILED = -2

@@ -1,0 +1,206 @@
+import type { Endpoint } from '../core/index.js'
+import type { ControlFrame, HelloFrame } from './control-frame.js'
+import { Cookies } from './cookie.js'
+import type { Scheduled } from './deadline-queue.js'
+import { NOBODY, type NodeId } from './node-id.js'
+import type { Peer } from './peer.js'
+import { StreamError } from './stream-error.js'
+import { FLAG, MIN_FRAME_BYTES, REFUSAL, TYPE, VERSION } from './wire.js'
+import type { DropReason } from './host.js'
+import type { Random } from '../core/index.js'
+
+/** What joining needs of the node. */
+export interface JoinHost {
+  readonly name: string
+  readonly frameBytes: number
+  readonly isFull: boolean
+  timestamp(nowMs: number): number
+  schedule(item: Scheduled, deadlineMs: number): void
+  sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
+  countDrop(reason: DropReason): void
+  peerAt(endpoint: Endpoint): Peer | undefined
+  /** Makes a peer, or finds it. `sampleMs`: the round trip, if it was measured. */
+  admit(id: NodeId, name: string, endpoint: Endpoint, frameBytes: number, nowMs: number, isInvited: boolean): Peer
+}
+
+/** A hello that waits for its answer. */
+interface Attempt extends Scheduled {
+  readonly endpoint: Endpoint
+  readonly endMs: number
+  cookie: Uint8Array
+  tries: number
+  challenges: number
+  readonly waiting: { resolve: (peer: Peer) => void; reject: (error: Error) => void }[]
+  onDeadline(nowMs: number): void
+}
+
+/**
+ * Joining: hello, challenge, hello with the cookie, welcome; section "Joining".
+ *
+ * Who is called keeps nothing before the caller has proved its address, and sends no more than it got.
+ */
+export class Joiner {
+  readonly #host: JoinHost
+  readonly #cookies: Cookies
+  readonly #attempts = new Map<string, Attempt>()
+  #helloTokens = MAX_HELLOS_PER_SECOND
+  #helloMs = 0
+
+  constructor(host: JoinHost, random: Random) {
+    this.#host = host
+    this.#cookies = new Cookies(random)
+  }
+
+  /** Asks the node at `endpoint` to join. Who asks again waits for the same answer. */
+  connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): Promise<Peer> {
+    return new Promise((resolve, reject) => {
+      const key = endpoint.toString()
+      const known = this.#attempts.get(key)
+      if (known !== undefined) {
+        known.waiting.push({ resolve, reject })
+        return
+      }
+      const attempt: Attempt = {
+        endpoint,
+        endMs: nowMs + timeoutMs,
+        cookie: NO_COOKIE,
+        tries: 0,
+        challenges: 0,
+        waiting: [{ resolve, reject }],
+        deadlineMs: Infinity,
+        queueIndex: -1,
+        onDeadline: (now) => this.#onDeadline(attempt, now),
+      }
+      this.#attempts.set(key, attempt)
+      this.#sayHello(attempt, nowMs)
+    })
+  }
+
+  /** Is this endpoint being asked to join? */
+  isAsking(endpoint: Endpoint): boolean {
+    return this.#attempts.has(endpoint.toString())
+  }
+
+  onHello(frame: HelloFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
+    if (!this.#mayAnswer(nowMs)) return this.#host.countDrop('tooManyHellos')
+    if (frame.minVersion > VERSION || frame.maxVersion < VERSION) return this.#refuse(REFUSAL.version, sender, endpoint)
+    const isProved = frame.cookie.length > 0 && this.#cookies.check(frame.cookie, endpoint, sender, nowMs)
+    if (!isProved) {
+      // One that is too old, or of an earlier life of ours, is answered as none.
+      if (frame.cookie.length > 0) this.#host.countDrop('badCookie')
+      const cookie = this.#cookies.issue(endpoint, sender, nowMs)
+      this.#host.sendControl({ type: TYPE.challenge, timestamp: frame.timestamp, cookie }, FLAG.control, sender, endpoint)
+      return
+    }
+    const known = this.#host.peerAt(endpoint)
+    if (known !== undefined && (known.id.life !== sender.life || known.id.place !== sender.place)) {
+      // Another life at this address: the new one, or an old hello that comes late. Who is there says so itself.
+      known.ping(nowMs)
+      return
+    }
+    if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, sender, endpoint)
+    const attempt = this.#attempts.get(endpoint.toString())
+    const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, attempt !== undefined)
+    const { name, frameBytes } = this.#host
+    this.#host.sendControl(
+      { type: TYPE.welcome, version: VERSION, frameBytes, timestamp: frame.timestamp, name },
+      FLAG.control,
+      sender,
+      endpoint,
+    )
+    if (attempt !== undefined) this.#succeed(attempt, peer)
+  }
+
+  /** The answers to a hello of ours. */
+  onAnswer(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
+    const attempt = this.#attempts.get(endpoint.toString())
+    if (attempt === undefined) return this.#host.countDrop('unexpectedAnswer')
+    if (frame.type === TYPE.challenge) {
+      attempt.cookie = frame.cookie
+      // Otherwise with the next one that is due: nobody makes us say hello for ever.
+      if (attempt.challenges++ < MAX_QUICK_ANSWERS) this.#sayHello(attempt, nowMs)
+    } else if (frame.type === TYPE.welcome) {
+      if (attempt.cookie.length === 0 || frame.version !== VERSION) return this.#host.countDrop('unexpectedAnswer')
+      const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, true)
+      peer.onPong(frame.timestamp, nowMs)
+      this.#succeed(attempt, peer)
+    } else if (frame.type === TYPE.refuse) {
+      const reason =
+        frame.reason === REFUSAL.version ? 'version' : frame.reason === REFUSAL.full ? 'full' : `reason ${frame.reason}`
+      this.#fail(
+        attempt,
+        new StreamError('ERR_CONNECT_REFUSED', `${endpoint.toString()} refuses to be joined: ${reason}`, reason),
+      )
+    }
+  }
+
+  /** Gives up an attempt, or all. */
+  abort(error: Error, endpoint?: Endpoint): void {
+    for (const attempt of [...this.#attempts.values()]) {
+      if (endpoint === undefined || attempt.endpoint.equals(endpoint)) this.#fail(attempt, error)
+    }
+  }
+
+  #onDeadline(attempt: Attempt, nowMs: number): void {
+    if (nowMs < attempt.endMs) return this.#sayHello(attempt, nowMs)
+    this.#fail(attempt, new StreamError('ERR_CONNECT_TIMEOUT', `${attempt.endpoint.toString()} did not answer`))
+  }
+
+  #sayHello(attempt: Attempt, nowMs: number): void {
+    const { name, frameBytes } = this.#host
+    const timestamp = this.#host.timestamp(nowMs)
+    this.#host.sendControl(
+      { type: TYPE.hello, minVersion: VERSION, maxVersion: VERSION, cookie: attempt.cookie, frameBytes, timestamp, name },
+      FLAG.control,
+      NOBODY,
+      attempt.endpoint,
+    )
+    const delay = Math.min(HELLO_AGAIN_MS * 2 ** attempt.tries++, MAX_HELLO_AGAIN_MS)
+    this.#host.schedule(attempt, Math.min(nowMs + delay, attempt.endMs))
+  }
+
+  #succeed(attempt: Attempt, peer: Peer): void {
+    this.#finish(attempt)
+    for (const { resolve } of attempt.waiting) resolve(peer)
+  }
+
+  #fail(attempt: Attempt, error: Error): void {
+    this.#finish(attempt)
+    for (const { reject } of attempt.waiting) reject(error)
+  }
+
+  #finish(attempt: Attempt): void {
+    this.#attempts.delete(attempt.endpoint.toString())
+    this.#host.schedule(attempt, Infinity)
+  }
+
+  #refuse(reason: number, sender: NodeId, endpoint: Endpoint): void {
+    this.#host.sendControl(
+      { type: TYPE.refuse, reason, minVersion: VERSION, maxVersion: VERSION },
+      FLAG.control,
+      sender,
+      endpoint,
+    )
+  }
+
+  /** A flood of hellos costs a bounded amount of hashing. */
+  #mayAnswer(nowMs: number): boolean {
+    const earned = ((nowMs - this.#helloMs) * MAX_HELLOS_PER_SECOND) / 1000
+    this.#helloTokens = Math.min(MAX_HELLOS_PER_SECOND, this.#helloTokens + earned)
+    this.#helloMs = nowMs
+    if (this.#helloTokens < 1) return false
+    this.#helloTokens--
+    return true
+  }
+}
+
+function frameBytesOf(frame: { readonly frameBytes: number }): number {
+  return Math.max(MIN_FRAME_BYTES, frame.frameBytes)
+}
+
+const NO_COOKIE = new Uint8Array(0)
+const HELLO_AGAIN_MS = 50
+const MAX_HELLO_AGAIN_MS = 1000
+const MAX_QUICK_ANSWERS = 8
+/** Each costs a hash of some microseconds; ten thousand peers have joined within seconds. */
+const MAX_HELLOS_PER_SECOND = 5000

@@ -1,0 +1,35 @@
+/** Estimates the round trip as RFC 9002, section 5, does. All in milliseconds. */
+export class RoundTrip {
+  latestMs = 0
+  /** Until there is a sample: what RFC 9002, section 6.2.2, begins with. */
+  smoothedMs = INITIAL_ROUND_TRIP_MS
+  variationMs = INITIAL_ROUND_TRIP_MS / 2
+  minMs = Infinity
+  hasSample = false
+
+  update(sampleMs: number): void {
+    if (!(sampleMs >= 0)) return
+    const sample = Math.max(sampleMs, MIN_SAMPLE_MS)
+    this.latestMs = sample
+    this.minMs = Math.min(this.minMs, sample)
+    if (!this.hasSample) {
+      this.hasSample = true
+      this.smoothedMs = sample
+      this.variationMs = sample / 2
+      return
+    }
+    this.variationMs = 0.75 * this.variationMs + 0.25 * Math.abs(this.smoothedMs - sample)
+    this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * sample
+  }
+
+  /** How long an answer may take before one asks again: RFC 9002, section 6.2.1. */
+  probeTimeoutMs(answerDelayMs: number): number {
+    return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + answerDelayMs
+  }
+}
+
+const INITIAL_ROUND_TRIP_MS = 333
+/** No path is shorter, and nothing is divided by 0. */
+const MIN_SAMPLE_MS = 0.001
+/** RFC 9002, section 6.1.2: what a timer can tell apart. */
+const GRANULARITY_MS = 1

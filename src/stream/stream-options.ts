@@ -1,0 +1,86 @@
+import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
+import { MIN_WINDOW_PACKETS } from './send-half.js'
+import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
+
+/** What a stream promises. */
+export type StreamKind = 'fireAndForget' | 'bestEffort' | 'reliable'
+
+/** Options of `peer.openStream`. */
+export interface StreamOptions {
+  /**
+   * Default 'reliable': nothing is lost while both nodes live, and a sender waits for its receiver. 'bestEffort': what is lost is sent
+   * again as long as the send buffer holds it, the oldest is forgotten, and the receiver is told of the gap. 'fireAndForget': sent once;
+   * messages fit one frame.
+   */
+  kind?: StreamKind
+  /** What the stream is for, as the other side reads it. At most 255 bytes of UTF-8. Default ''. */
+  label?: string
+  /**
+   * Bytes between the oldest that is not acknowledged and the newest, in each direction: the send buffer, and what a receiver that does
+   * not read makes its node keep. Counted in frames. Default 4 MiB.
+   */
+  windowBytes?: number
+  /** The number of the first packet, 0 to 2^32 - 1. Default: drawn. */
+  initialPacket?: number
+  /** Does this side stay open for sending when the other has ended? Default false. */
+  allowHalfOpen?: boolean
+  /** Resets the stream when it is aborted. */
+  signal?: AbortSignal
+}
+
+export interface ResolvedStreamOptions {
+  readonly kind: StreamKind
+  readonly label: string
+  readonly windowPackets: number
+  readonly windowBytes: number
+  readonly initialPacket: number
+  readonly allowHalfOpen: boolean
+  readonly signal: AbortSignal | undefined
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['kind', 'label', 'windowBytes', 'initialPacket', 'allowHalfOpen', 'signal'])
+const KINDS = ['fireAndForget', 'bestEffort', 'reliable'] as const
+
+/** @throws Misuse, naming the option. */
+export function resolveStreamOptions(
+  options: StreamOptions,
+  frameBytes: number,
+  drawPacket: () => number,
+): ResolvedStreamOptions {
+  checkOptions('options', options, KNOWN)
+  const label = checkName('options.label', options.label ?? '')
+  const windowBytes = checkInteger('options.windowBytes', options.windowBytes ?? DEFAULT_WINDOW_BYTES, 1, MAX_WINDOW_BYTES)
+  const windowPackets = Math.min(MAX_WINDOW_PACKETS, Math.max(MIN_WINDOW_PACKETS, Math.floor(windowBytes / frameBytes)))
+  if (options.signal !== undefined) checkSignal('options.signal', options.signal)
+  return {
+    kind: options.kind === undefined ? 'reliable' : checkOneOf('options.kind', options.kind, KINDS),
+    label,
+    windowPackets,
+    windowBytes: windowPackets * frameBytes,
+    initialPacket:
+      options.initialPacket === undefined
+        ? drawPacket()
+        : checkInteger('options.initialPacket', options.initialPacket, 0, 0xffff_ffff),
+    allowHalfOpen: options.allowHalfOpen === true,
+    signal: options.signal,
+  }
+}
+
+export function checkName(name: string, value: unknown): string {
+  const text = checkString(name, value)
+  if (Buffer.byteLength(text) > MAX_NAME_BYTES) throw invalidArgValue(name, text, `must be at most ${MAX_NAME_BYTES} bytes`)
+  return text
+}
+
+export function checkSignal(name: string, signal: unknown): void {
+  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
+    throw invalidArgType(name, 'an instance of AbortSignal', signal)
+  }
+}
+
+export function kindOf(wire: number): StreamKind {
+  return wire === KIND.reliable ? 'reliable' : wire === KIND.bestEffort ? 'bestEffort' : 'fireAndForget'
+}
+
+const DEFAULT_WINDOW_BYTES = 4 << 20
+const MAX_WINDOW_BYTES = 2 ** 31 - 1

@@ -1,0 +1,436 @@
+import { EventEmitter } from 'node:events'
+import { checkInteger, closedError, invalidArgType, outOfRange, throwLater, type Endpoint } from '../core/index.js'
+import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { Scheduled } from './deadline-queue.js'
+import { StreamDuplex } from './duplex.js'
+import type { FrameSlot } from './frame-pool.js'
+import { MessageIterator } from './message-iterator.js'
+import type { Path } from './path.js'
+import type { StreamHost } from './host.js'
+import type { FrameWriter } from './frame-writer.js'
+import { ReceiveHalf, type ReceiveCounters } from './receive-half.js'
+import { SendHalf, emptySendCounters, type SendCounters, type Sent } from './send-half.js'
+import type { Sending } from './sending.js'
+import { StreamError } from './stream-error.js'
+import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
+import { UnnumberedSendHalf } from './unnumbered-send-half.js'
+import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
+
+/** The events of a {@link Stream}, with their arguments. */
+export interface StreamEvents {
+  /** A message has arrived. **The view lives until the handler returns**; who keeps it copies it. */
+  message: [message: Buffer, handler: number]
+  /** There is room again after `send` returned false. */
+  drain: []
+  /** So many packets are lost for good: a best-effort stream. Messages of theirs are missing here. */
+  gap: [packets: number]
+  /** The other side has ended; all that it sent has been handed over. */
+  end: []
+  /** The stream is over, by agreement or with an error. The last event. */
+  close: [error: StreamError | undefined]
+}
+
+/** The peer of a stream, as the stream knows it: a `Peer`. */
+export interface StreamPeer {
+  readonly endpoint: Endpoint
+  readonly name: string
+  readonly closed: boolean
+  openStream(options?: StreamOptions): Stream
+  close(options?: { deadlineMs?: number }): Promise<void>
+  /** @internal */ readonly host: StreamHost
+  /** @internal */ readonly path: Path
+  /** @internal */ readonly writer: FrameWriter
+  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
+  /** @internal */ suspectPath(): void
+  /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ forget(stream: Stream, reason: number): void
+}
+
+/** What a stream counted, and how it stands. */
+export interface StreamStatistics extends SendCounters, ReceiveCounters {
+  /** Packets that wait to leave or to be acknowledged. */
+  sendQueuePackets: number
+  /** Packets that wait for others, or for the user. */
+  receiveQueuePackets: number
+  /** What keeps the sender from sending more. */
+  limitedBy: 'nothing' | 'window' | 'congestion' | 'pace'
+}
+
+/**
+ * An independent sequence of messages to a peer and back. Ordered in each direction; no stream waits for another.
+ *
+ * Messages are read by a 'message' listener, by async iteration, or by {@link duplex}. Until one of them is there they wait, and the
+ * sender with them.
+ *
+ * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
+ */
+export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
+  readonly peer: StreamPeer
+  readonly kind: StreamKind
+  readonly label: string
+  /** The number of the stream; unique with {@link isOpener} while both nodes live. */
+  readonly id: number
+  /** Did this side open it? */
+  readonly isOpener: boolean
+  /** Does this side stay open for sending when the other has ended? Otherwise it ends as well. */
+  allowHalfOpen: boolean
+  /** @internal */ deadlineMs = Infinity
+  /** @internal */ queueIndex = -1
+  /** Waits for the end of the batch or tick. @internal */
+  isTouched = false
+  /** Has data that may leave. @internal */
+  isQueued = false
+  readonly #options: ResolvedStreamOptions
+  #sending: Sending | undefined
+  readonly #receiving: ReceiveHalf
+  #isConfirmed: boolean
+  #openMs = 0
+  #openTries = 0
+  #isUserPaused = false
+  #iterator: MessageIterator | undefined
+  #duplex: StreamDuplex | undefined
+  #error: StreamError | undefined
+  #closed = false
+  #closeTimer: { cancel(): void } | undefined
+
+  /** @internal */
+  constructor(peer: StreamPeer, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
+    super()
+    this.peer = peer
+    this.id = id
+    this.isOpener = isOpener
+    this.kind = options.kind
+    this.label = options.label
+    this.allowHalfOpen = options.allowHalfOpen
+    this.#options = options
+    this.#isConfirmed = !isOpener
+    const { pool, budget, maxMessageBytes } = peer.host
+    this.#receiving = new ReceiveHalf({ ...options, maxMessageBytes }, pool, peer.path.roundTrip, budget, {
+      onMessage: (message, handler) => this.#onMessage(message, handler),
+      onGap: (packets) => this.#emit('gap', packets),
+      onEnd: () => this.#onEnd(),
+      onFailure: (reason) => this.reset(reason),
+    })
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (options.signal?.aborted) queueMicrotask(this.#onAbort)
+  }
+
+  /**
+   * Sends a message. It is copied, and leaves at the end of this tick or as soon as window and pace allow.
+   *
+   * @param message A string is sent as UTF-8. At most {@link maxMessageBytes}.
+   * @param handler 0 to 255: what the message is for, as the receiver is told.
+   * @returns False when there is no room: **the message was not taken**; 'drain' follows.
+   * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}.
+   */
+  send(message: Uint8Array | DataView | string, handler = 0): boolean {
+    if (this.#closed || this.#sending?.isEnded) throw closedError('stream')
+    if (handler !== 0) checkInteger('handler', handler, 0, 255)
+    const bytes = message instanceof Uint8Array ? message : asBytes(message)
+    if (bytes.length > this.maxMessageBytes) {
+      throw outOfRange('message.length', `<= ${this.maxMessageBytes}`, bytes.length)
+    }
+    const taken = this.#sender().push(bytes, handler)
+    if (!this.isTouched) this.peer.host.touch(this)
+    return taken
+  }
+
+  /** The longest message that this side sends. */
+  get maxMessageBytes(): number {
+    return this.kind === 'fireAndForget' ? this.peer.writer.maxWholeBytes : this.peer.host.maxMessageBytes
+  }
+
+  /** No more messages from this side. The other side gets 'end' when it has read all of them. */
+  end(): void {
+    if (this.#closed || this.#sending?.isEnded) return
+    this.#sender().end(this.peer.host.nowMs())
+    this.peer.host.touch(this)
+  }
+
+  /**
+   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset.
+   *
+   * @returns When the stream is over: true if everything sent had arrived.
+   */
+  close(options: { deadlineMs?: number } = {}): Promise<boolean> {
+    const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
+    if (this.#closed) return Promise.resolve(this.#error === undefined)
+    this.end()
+    this.removeAllListeners('message')
+    this.#receiving.resume()
+    const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
+    this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
+    return closed
+  }
+
+  /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
+  reset(reason: number = RESET_REASON.cancelled): void {
+    if (this.#closed) return
+    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
+    this.destroy(resetError(reason, 'this side'), reason)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Why it ended; undefined while it is open, and when it ended by agreement. */
+  get error(): StreamError | undefined {
+    return this.#error
+  }
+
+  /** Stops 'message' events; what arrives waits, and soon the sender with it. */
+  pause(): this {
+    this.#isUserPaused = true
+    this.#receiving.pause()
+    return this
+  }
+
+  resume(): this {
+    this.#isUserPaused = false
+    this.#updateReading()
+    return this
+  }
+
+  /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
+  duplex(): StreamDuplex {
+    return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
+  }
+
+  /** What was counted since the stream was opened; a copy. */
+  stats(): StreamStatistics {
+    const { path } = this.peer
+    const sending = this.#sending
+    const isWaiting = sending?.hasWork === true
+    return {
+      ...(sending?.counters ?? emptySendCounters()),
+      ...this.#receiving.counters,
+      sendQueuePackets: sending?.queuedPackets ?? 0,
+      receiveQueuePackets: this.#receiving.queuedPackets,
+      limitedBy:
+        isWaiting && path.isWindowLimited
+          ? 'congestion'
+          : isWaiting && path.isPaceLimited
+            ? 'pace'
+            : sending?.isWindowFull
+              ? 'window'
+              : 'nothing',
+    }
+  }
+
+  /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), this.#error, this.#closed))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => undefined)
+  }
+
+  override on<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
+    super.on(event, listener as never)
+    if (event === 'message') this.#updateReading()
+    return this
+  }
+
+  override addListener<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
+    return this.on(event, listener)
+  }
+
+  /** @internal */
+  sendNext(nowMs: number): Sent {
+    return this.#sending!.sendNext(nowMs)
+  }
+
+  /** @internal */
+  get hasWork(): boolean {
+    return !this.#closed && this.#sending?.hasWork === true
+  }
+
+  /** @internal */
+  get receiving(): ReceiveHalf {
+    return this.#receiving
+  }
+
+  /** The other side knows the stream. @internal */
+  confirm(): void {
+    this.#isConfirmed = true
+  }
+
+  /** @internal */
+  onStatus(frame: StatusFrame, nowMs: number): void {
+    this.#isConfirmed = true
+    this.#sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
+    this.peer.host.touch(this)
+  }
+
+  /** @internal */
+  onNak(ranges: readonly PacketRange[], nowMs: number): void {
+    this.#isConfirmed = true
+    this.#sending?.onNak(ranges, nowMs)
+    this.peer.host.touch(this)
+  }
+
+  /** @internal */
+  onHeartbeat(frame: HeartbeatFrame, nowMs: number): void {
+    this.#isConfirmed = true
+    const isFinal = (frame.flags & HEARTBEAT_FLAG.final) !== 0
+    this.#receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
+    this.peer.host.touch(this)
+  }
+
+  /** The other side has reset the stream. @internal */
+  onReset(reason: number): void {
+    // It had everything, and has forgotten the stream since.
+    const isFinished = reason === RESET_REASON.finished && this.#receiving.hasEnded && this.#sending?.isEnded === true
+    this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
+  }
+
+  /** Says what there is to say: at the end of a batch, of a tick, and when a deadline has passed. @internal */
+  settle(nowMs: number): void {
+    if (this.#closed) return
+    if (!this.#isConfirmed) this.#open(nowMs)
+    this.#sayHowFar(nowMs)
+    const heartbeat = this.#isConfirmed ? this.#sending?.takeHeartbeat(nowMs) : undefined
+    if (heartbeat !== undefined) {
+      const { floor, next, isFinal } = heartbeat
+      const timestamp = this.peer.host.timestamp(nowMs)
+      const flags = isFinal ? HEARTBEAT_FLAG.final : 0
+      this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
+    }
+    if (this.#receiving.hasEnded && this.#sending?.isEndAcknowledged) this.destroy(undefined, RESET_REASON.finished)
+  }
+
+  /** @internal */
+  onDeadline(): void {
+    this.peer.host.touch(this)
+  }
+
+  /** When {@link settle} is due again. @internal */
+  nextDeadlineMs(): number {
+    if (this.#closed) return Infinity
+    const sending = this.#isConfirmed ? (this.#sending?.deadlineMs ?? Infinity) : this.#openMs
+    return Math.min(sending, this.#receiving.deadlineMs)
+  }
+
+  /** @internal */
+  trim(): void {
+    this.#sending?.trim()
+    this.#receiving.trim()
+  }
+
+  /** Ends here and now; `reason` is what the other side is told if it asks. @internal */
+  destroy(error: StreamError | undefined, reason: number): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#error = error
+    this.#sending?.dispose()
+    this.#receiving.dispose()
+    this.#closeTimer?.cancel()
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.peer.forget(this, reason)
+    this.#iterator?.end(error)
+    queueMicrotask(() => this.#emit('close', error))
+  }
+
+  readonly #onAbort = (): void => {
+    if (this.#closed) return
+    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
+    this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+  }
+
+  #sender(): Sending {
+    return (this.#sending ??= this.#makeSender())
+  }
+
+  #makeSender(): Sending {
+    const { peer } = this
+    const { pool } = peer.host
+    const { kind, windowPackets, windowBytes, initialPacket } = this.#options
+    const owner = {
+      transmit: (slot: FrameSlot, packet: number, transmission: number) => peer.transmit(this, slot, packet, transmission),
+      onDrain: () => {
+        if (!this.#sending?.isEnded) this.#emit('drain')
+      },
+      onStubborn: () => peer.suspectPath(),
+    }
+    if (kind === 'fireAndForget') return new UnnumberedSendHalf(windowPackets, peer.path, pool, peer.writer, owner)
+    return new SendHalf({ kind, initialPacket, windowPackets, windowBytes }, peer.path, pool, peer.writer, owner)
+  }
+
+  /** Tells the other side of the stream until it is known there. */
+  #open(nowMs: number): void {
+    if (nowMs < this.#openMs) return
+    const { label, windowPackets, initialPacket } = this.#options
+    const kind = KIND[this.kind]
+    this.peer.sendStreamControl(
+      { type: TYPE.open, stream: this.id, kind, options: 0, packet: initialPacket, windowPackets, label },
+      this.isOpener,
+    )
+    const delay = this.peer.path.roundTrip.probeTimeoutMs(0) * 2 ** Math.min(this.#openTries++, MAX_OPEN_BACKOFF)
+    this.#openMs = nowMs + Math.min(delay, MAX_OPEN_DELAY_MS)
+  }
+
+  #sayHowFar(nowMs: number): void {
+    const status = this.#receiving.takeStatus(nowMs)
+    if (status !== undefined) {
+      const { isEnded, ...fields } = status
+      const flags = isEnded ? STATUS_FLAG.ended : 0
+      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags }, this.isOpener)
+    }
+    const ranges = this.#receiving.takeNak(nowMs)
+    if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
+  }
+
+  /** Messages flow while somebody reads. */
+  #updateReading(): void {
+    if (this.#closed || this.#isUserPaused) return
+    if (this.listenerCount('message') === 0 && !this.#iterator?.isWaiting) return
+    this.#receiving.resume()
+    this.peer.host.touch(this)
+  }
+
+  #onMessage(message: Buffer, handler: number): void {
+    if (this.#iterator?.isWaiting) {
+      this.#iterator.offer(Buffer.from(message))
+      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
+    }
+    try {
+      this.emit('message', message, handler)
+    } catch (error) {
+      throwLater(error)
+    }
+  }
+
+  #onEnd(): void {
+    this.#iterator?.end(undefined)
+    this.#emit('end')
+    if (!this.allowHalfOpen) this.end()
+  }
+
+  #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
+    try {
+      this.emit(event, ...(args as never))
+    } catch (error) {
+      throwLater(error)
+    }
+  }
+}
+
+function asBytes(message: DataView | string): Uint8Array {
+  if (typeof message === 'string') return Buffer.from(message)
+  if (!ArrayBuffer.isView(message)) {
+    throw invalidArgType('message', 'of type string or an instance of Buffer, TypedArray, or DataView', message)
+  }
+  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+}
+
+function resetError(reason: number, by: string): StreamError {
+  const name = Object.entries(RESET_REASON).find(([, value]) => value === reason)?.[0] ?? `reason ${reason}`
+  return new StreamError('ERR_STREAM_RESET', `The stream was reset by ${by}: ${name}`, name)
+}
+
+const DEFAULT_CLOSE_MS = 10_000
+const MAX_CLOSE_MS = 2 ** 31 - 1
+const MAX_OPEN_BACKOFF = 6
+const MAX_OPEN_DELAY_MS = 500

@@ -1,0 +1,170 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { connect, createServer, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
+
+/** A server on the loopback address, and a way to connect to it. */
+async function serve(
+  listener: (socket: Socket) => void,
+  options: ServerOptions = {},
+): Promise<{ port: number; open: () => Socket }> {
+  const server = createServer(options, listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()!
+  const sockets: Socket[] = []
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.destroy()
+    const closed = once(server, 'close')
+    server.close()
+    await closed
+  })
+  const open = (): Socket => {
+    const socket = connect({ port, host: '127.0.0.1', ...(options.nodeOptions && { nodeOptions: options.nodeOptions }) })
+    sockets.push(socket)
+    return socket
+  }
+  return { port, open }
+}
+
+/** By events: an iteration destroys what it has read to its end. */
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(stream, 'end')
+  return Buffer.concat(chunks).toString()
+}
+
+describe('sockets over streams', () => {
+  test('have what net.Socket tells about itself', async () => {
+    const { port, open } = await serve((socket) => void socket.pipe(socket))
+    const socket = open()
+    expect([socket.connecting, socket.pending, socket.readyState]).toEqual([true, true, 'opening'])
+    const events: string[] = []
+    for (const event of ['connect', 'ready', 'end', 'close']) socket.on(event, () => events.push(event))
+    // Written before there is a connection.
+    socket.write('hel')
+    socket.end('lo')
+    expect(await textOf(socket)).toBe('hello')
+    expect(socket).toMatchObject({
+      remoteAddress: '127.0.0.1',
+      remotePort: port,
+      remoteFamily: 'IPv4',
+      bytesRead: 5,
+      bytesWritten: 5,
+    })
+    expect(socket.address()).toMatchObject({ family: 'IPv4' })
+    if (!events.includes('close')) await once(socket, 'close')
+    expect(events).toEqual(['connect', 'ready', 'end', 'close'])
+  })
+
+  test('a half that has ended leaves the other open', async () => {
+    const { open } = await serve((socket) => void textOf(socket).then((text) => socket.end(`you said ${text}`)), {
+      allowHalfOpen: true,
+    })
+    const socket = open()
+    socket.end('something')
+    expect(await textOf(socket)).toBe('you said something')
+  })
+
+  test('20 MB go there and back unchanged, with back pressure', async () => {
+    const { open } = await serve((socket) => void socket.pipe(socket), { nodeOptions: { integrity: 'crc32c' } })
+    const socket = open()
+    const [sent, received] = [createHash('sha256'), createHash('sha256')]
+    const reading = (async () => {
+      for await (const chunk of socket) received.update(chunk as Buffer)
+    })()
+    await pipeline(
+      (function* () {
+        for (let i = 0; i < 160; i++) {
+          const chunk = randomBytes(131_072)
+          sent.update(chunk)
+          yield chunk
+        }
+      })(),
+      socket,
+    )
+    await reading
+    expect(received.digest('hex')).toBe(sent.digest('hex'))
+  }, 60_000)
+
+  test('destroy with an error resets the other side, which is told ECONNRESET', async () => {
+    const errors: string[] = []
+    let onClose: (hadError: boolean) => void
+    const closed = new Promise<boolean>((resolve) => (onClose = resolve))
+    const { open } = await serve((socket) => {
+      socket.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code!))
+      socket.on('close', onClose)
+      socket.write('here')
+    })
+    const socket = open()
+    socket.on('error', () => undefined)
+    await once(socket, 'data')
+    socket.destroy(new Error('enough'))
+    expect(await closed).toBe(true)
+    expect(errors).toEqual(['ECONNRESET'])
+  })
+
+  test('what was written arrives, although the socket is destroyed at once', async () => {
+    let onText: (text: string) => void
+    const text = new Promise<string>((resolve) => (onText = resolve))
+    const { open } = await serve((socket) => void textOf(socket).then(onText))
+    const socket = open()
+    await once(socket, 'connect')
+    socket.end('the last words')
+    socket.destroySoon()
+    expect(await text).toBe('the last words')
+  })
+
+  test('silence is told of', async () => {
+    const { open } = await serve((socket) => void socket.resume())
+    const socket = open()
+    socket.setTimeout(30)
+    await once(socket, 'timeout')
+    expect(socket.destroyed).toBe(false)
+  })
+
+  test('a name that is none is an error', async () => {
+    const socket = connect({ port: 9, host: 'nothing.invalid' })
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException]
+    expect(error.code).toMatch(/ENOTFOUND|EAI_AGAIN/)
+  })
+})
+
+describe('programs for TCP', () => {
+  test("Node's http client and server", async () => {
+    const http = createHttpServer((incoming, response) => {
+      void textOf(incoming).then((body) => {
+        response.setHeader('x-method', incoming.method!)
+        response.end(`${incoming.url} ${body.length} ${'y'.repeat(100_000)}`)
+      })
+    })
+    const { open } = await serve((socket) => void http.emit('connection', socket))
+    for (const body of ['', 'x'.repeat(300_000)]) {
+      const outgoing = request({ method: 'POST', path: '/a/path', createConnection: open })
+      outgoing.end(body)
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
+      expect(response.headers['x-method']).toBe('POST')
+      expect(await textOf(response)).toBe(`/a/path ${body.length} ${'y'.repeat(100_000)}`)
+    }
+  })
+
+  test('ws', async () => {
+    const http = createHttpServer()
+    const sockets = new WebSocketServer({ server: http })
+    sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(`re ${(data as Buffer).toString()}`)))
+    const { open } = await serve((socket) => void http.emit('connection', socket))
+    const client = new WebSocket('ws://nowhere/', { createConnection: open as never })
+    await once(client, 'open')
+    client.send('hello')
+    const [answer] = (await once(client, 'message')) as [Buffer]
+    expect(answer.toString()).toBe('re hello')
+    client.close()
+    await once(client, 'close')
+    sockets.close()
+  })
+})
