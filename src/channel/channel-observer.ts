@@ -179,9 +179,12 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
   readonly #onAbort = (): void => this.close()
 }
 
-/** A socket without memberships of its own, which hears what others of this host have joined: IP_MULTICAST_ALL, ip(7). */
+/**
+ * A socket without memberships of its own, which hears what others of this host have joined: IP_MULTICAST_ALL (ip(7)), which Linux sets
+ * unless it is told otherwise. So nothing is asked for, that it may run on node:dgram as well.
+ */
 function openEavesdropper(port: number): UdpSocket {
-  const socket = new UdpSocket({ type: 'udp4', reuseAddress: true, multicastAll: true })
+  const socket = new UdpSocket({ type: 'udp4', reuseAddress: true })
   try {
     socket.bindNow(Endpoint.of('0.0.0.0', port))
   } catch (error) {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { MAIN, geysir } from './command.js'
 
 const COMMANDS = ['listen', 'send', 'message', 'proxy', 'doctor', 'interfaces', 'channel', 'bench']
+const WITH_EXAMPLES = [...COMMANDS, 'channel pub', 'channel sub', 'channel list']
 
 test('--version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -16,16 +17,16 @@ test('--help names every command, and none that is not for users', async () => {
   expect(stdout).not.toMatch(/bench-/)
 })
 
-test.each(COMMANDS)('geysir %s --help has examples and exit statuses', async (command) => {
-  const { code, stdout } = await geysir([command, '--help'])
+test.each(WITH_EXAMPLES)('geysir %s --help has examples and exit statuses', async (command) => {
+  const { code, stdout } = await geysir([...command.split(' '), '--help'])
   expect(code).toBe(0)
   expect(stdout).toMatch(/^Examples:\n {2}geysir /m)
   expect(stdout).toMatch(/^Exit status:\n {4}0 {2}done/m)
 })
 
 test('no line of a help is wider than 130 characters', async () => {
-  for (const command of COMMANDS) {
-    const { stdout } = await geysir([command, '--help'])
+  for (const command of WITH_EXAMPLES) {
+    const { stdout } = await geysir([...command.split(' '), '--help'])
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(130)
   }
 })
