@@ -233,12 +233,13 @@ describe('beyond the limits', () => {
     expect(fake.kernel.held().flat().map((entry) => entry.split(' from ').length - 1)).toEqual([0, 10, 2]) // prettier-ignore
   })
 
-  test('a socket that was opened in vain is closed again', () => {
+  test('a socket that was opened in vain is closed again, and not told of', async () => {
     const fake = openMembership(new FakeInterfaces(ethernet(2, 'eth0', '192.0.2.2'), ethernet(3, 'eth1', '192.0.2.3')))
     fake.kernel.maxMemberships = 1
     fake.kernel.denied.set(3, ERRNO.EPERM)
     fake.membership.join(G)
     expect(fake.membership.stats()).toMatchObject({ sockets: 1, memberships: 1, membershipsFailing: 1 })
+    expect((await fake.audits()).map((audit) => audit.replace(/ .*/, ''))).toEqual(['joined', 'failed'])
   })
 
   test('a failed socket is replaced, and what it held is renewed', async () => {
