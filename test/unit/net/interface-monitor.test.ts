@@ -405,4 +405,14 @@ describe('iteration', () => {
     expect(monitor.stats().collapses).toBe(1)
     monitor.close()
   })
+
+  test('that is ended early forgets what waits', async () => {
+    const { kernel, monitor } = open({ settleMs: 0 })
+    const iterator = monitor[Symbol.asyncIterator]() as ChangeQueue
+    kernel.setLink({ index: 2, name: 'eth0', mtuBytes: 1400 })
+    kernel.turn()
+    await iterator.return()
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
+    monitor.close()
+  })
 })

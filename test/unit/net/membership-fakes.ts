@@ -117,6 +117,8 @@ export class FakeKernel {
   maxSources = 10
   /** What joining on an index is answered, instead of being done. */
   readonly denied = new Map<number, number>()
+  /** The same for sources. */
+  readonly deniedSources = new Map<string, number>()
   /** Where the routing table leads; 0 for nowhere. */
   chosen = 0
   readonly #entries = new WeakMap<FakeSocket, Entry[]>()
@@ -161,6 +163,8 @@ export class FakeKernel {
       return 0
     }
     if (index === 0) index = this.chosen
+    const deniedSource = source === undefined ? undefined : this.deniedSources.get(source)
+    if (deniedSource !== undefined) return -deniedSource
     if (!this.#source.has(index)) return -ERRNO.ENODEV
     const known = entries.find((entry) => entry.group === group && entry.index === index)
     if (known === undefined) {

@@ -164,6 +164,23 @@ describe('as interfaces change', () => {
     expect([fake.kernel.addon.open, fake.membership.stats().sockets]).toEqual([0, 0])
   })
 
+  test('a selector that is asked again may leave another group that fails, and that is over', async () => {
+    const fake = openMembership()
+    const other = '239.1.1.2'
+    let isOver = false
+    const leaveOther = (): boolean => {
+      if (isOver && fake.membership.current().has(other)) fake.membership.leave(other)
+      return true
+    }
+    fake.kernel.denied.set(2, ERRNO.EPERM)
+    fake.membership.join(G, { loopback: false, interfaces: [leaveOther] })
+    fake.membership.join(other, { loopback: false, interfaces: 'kernel' })
+    await fake.audits()
+    isOver = true
+    fake.clock.advance(1000)
+    expect((await fake.audits()).filter((audit) => audit.includes(other))).toEqual([])
+  })
+
   test('a selector may leave its own group, and nothing of it is joined after that', () => {
     const fake = openMembership()
     let isOver = false
@@ -231,6 +248,14 @@ describe('beyond the limits', () => {
     addon.openErrno = 0
     fake.clock.advance(1000)
     expect(fake.kernel.held().flat().map((entry) => entry.split(' from ').length - 1)).toEqual([0, 10, 2]) // prettier-ignore
+  })
+
+  test('a source that is denied leaves nothing of the others joined', () => {
+    const fake = openMembership()
+    fake.kernel.deniedSources.set('192.0.2.52', ERRNO.EPERM)
+    fake.membership.join(G, { loopback: false, sources: ['192.0.2.51', '192.0.2.52'] })
+    expect(fake.kernel.held()).toEqual([[]])
+    expect(fake.membership.stats()).toMatchObject({ memberships: 0, membershipsFailing: 1 })
   })
 
   test('a socket that was opened in vain is closed again, and not told of', async () => {
