@@ -89,7 +89,7 @@ export class InterfaceFeed {
     this.#drain()
     let complete = true
     for (const kind of kinds) {
-      if (this.#runDump(kind)) {
+      if (this.#runDump(kind, last)) {
         this.table.endDump()
         continue
       }
@@ -109,8 +109,8 @@ export class InterfaceFeed {
     }
   }
 
-  /** @returns Whether the dump was consistent, with no event lost meanwhile. */
-  #runDump(kind: DumpKind): boolean {
+  /** @returns Whether the dump was consistent, with no event lost meanwhile. @throws {@link SocketError}: refusals. */
+  #runDump(kind: DumpKind, last: boolean): boolean {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0)
     const dump = { sequence, interrupted: false, lost: false, result: undefined as number | undefined }
     this.#dump = dump
@@ -121,7 +121,9 @@ export class InterfaceFeed {
       if (sent < 0) throw new SocketError('sendmmsg', sent)
       for (let reads = 0; dump.result === undefined && reads < MAX_READS; reads++) this.#readDump(dump)
       const isEmpty = ROUTE_KINDS.has(kind) && NO_ROUTES.has(-(dump.result ?? 0))
-      if (dump.result !== undefined && dump.result < 0 && !isEmpty) throw new SocketError('netlink', dump.result)
+      // Events came between our reading everything and our asking, and left no room for the answer: that passes.
+      if (dump.result === -ERRNO.ENOBUFS && !last) dump.lost = true
+      else if (dump.result !== undefined && dump.result < 0 && !isEmpty) throw new SocketError('netlink', dump.result)
     } finally {
       this.#dump = undefined
     }
@@ -136,7 +138,7 @@ export class InterfaceFeed {
       dump.lost = true
     } else if (outcome === 'empty') {
       // The kernel answers within the calls that ask (netlink_dump). What does not is no kernel that we know.
-      throw new SocketError('netlink', -ERRNO.EOPNOTSUPP)
+      throw new SocketError('netlink', dump.lost ? -ERRNO.ENOBUFS : -ERRNO.EOPNOTSUPP)
     } else if (outcome instanceof SocketError) throw outcome
   }
 

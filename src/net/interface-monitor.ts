@@ -96,6 +96,8 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
   constructor(options: InterfaceMonitorOptions = {}, addon: Addon = loadAddon()) {
     const resolved = resolveMonitorOptions(options)
     super()
+    // Each membership and sender listens: many are no leak.
+    this.setMaxListeners(0)
     this.#addon = addon
     this.#options = resolved
     this.#feed = this.#openFeed()

@@ -13,8 +13,8 @@ export interface KeeperParts {
   readonly clock: Clock
   readonly shards: ShardSet
   readonly onAudit: (audit: MembershipAudit) => void
-  /** The index that the routing table chooses for a group; undefined when it is no interface that the source knows. */
-  readonly choose: (interest: Interest) => number | undefined
+  /** Which of these indexes the routing table chooses for a group; undefined when it is none of them. */
+  readonly choose: (interest: Interest, indexes: Iterable<number>) => number | undefined
   /** May a retry keep the process alive? */
   readonly isRef: () => boolean
 }
@@ -40,11 +40,12 @@ export class MembershipKeeper {
   /** @throws `ERR_INVALID_STATE` for a group that is wished already; system errors of the first socket. */
   add(interest: Interest): void {
     if (this.#groups.has(interest.address)) throw invalidState(`group ${interest.address} is joined already; leave it first`)
+    const candidates = this.#parts.source.interfaces()
     this.#parts.shards.prepare(interest)
     const group = new Group(interest)
     this.#groups.set(interest.address, group)
     this.#chooseAgain(group)
-    for (const candidate of this.#parts.source.interfaces()) this.#settle(group, candidate.index, candidate, 'asked for')
+    for (const candidate of candidates) this.#settle(group, candidate.index, candidate, 'asked for')
     this.#scheduleRetry(true)
   }
 
@@ -70,7 +71,7 @@ export class MembershipKeeper {
       for (const [index, { shards, name }] of [...group.joined]) {
         if (!shards.includes(shard)) continue
         for (const other of shards) if (other !== shard) other.leave(group.interest.address, index)
-        group.joined.delete(index)
+        group.drop(index)
         group.remember(name)
         this.#settle(group, index, interfaces.get(index), `socket failed: ${error.message}`)
       }
@@ -103,6 +104,11 @@ export class MembershipKeeper {
       membershipsFailing += group.failing.size
     }
     return { groups: this.#groups.size, memberships, membershipsFailing }
+  }
+
+  /** What is tried again no longer keeps the process alive. */
+  unref(): void {
+    this.#timer?.unref()
   }
 
   /** Stops keeping. The sockets are their owner's to close. */
@@ -150,7 +156,7 @@ export class MembershipKeeper {
     if (group.interest.interfaces !== 'kernel') return []
     const before = group.kernelChoice
     try {
-      group.kernelChoice = this.#parts.choose(group.interest)
+      group.kernelChoice = this.#parts.choose(group.interest, this.#byIndex().keys())
       this.#clearFailing(group, NO_INTERFACE)
     } catch (error) {
       group.kernelChoice = undefined
@@ -162,10 +168,18 @@ export class MembershipKeeper {
 
   /** Joins or leaves a group on one interface, if what is wished is not what is. */
   #settle(group: Group, index: number, candidate: NetworkInterface | undefined, reason: string): void {
-    if (candidate === undefined || !wants(group.interest, candidate, group.kernelChoice)) {
+    if (!this.#isWished(group)) return
+    const isWanted = candidate !== undefined && wants(group.interest, candidate, group.kernelChoice)
+    // A selector is the user's: it may have ended the wish, or all of them.
+    if (!this.#isWished(group)) return
+    if (!isWanted) {
       this.#clearFailing(group, index)
       this.#lose(group, index, reason)
     } else if (!group.joined.has(index)) this.#join(group, candidate, reason)
+  }
+
+  #isWished(group: Group): boolean {
+    return this.#groups.get(group.interest.address) === group
   }
 
   #join(group: Group, candidate: NetworkInterface, reason: string): void {
@@ -192,8 +206,7 @@ export class MembershipKeeper {
   #leave(group: Group, index: number, reason: string): void {
     const entry = group.joined.get(index)
     if (entry === undefined) return
-    group.joined.delete(index)
-    group.lans.delete(index)
+    group.drop(index)
     let error: Error | undefined
     for (const shard of entry.shards) error = shard.leave(group.interest.address, index) ?? error
     this.#audit('left', group, { index, name: entry.name }, reason, error)
@@ -259,6 +272,7 @@ export class MembershipKeeper {
     this.#attempts++
     const interfaces = this.#byIndex()
     for (const group of [...this.#failing]) {
+      if (!this.#isWished(group)) continue
       const indexes = new Set([...group.failing, ...this.#chooseAgain(group)])
       for (const index of indexes) if (index !== NO_INTERFACE) this.#settle(group, index, interfaces.get(index), 'tried again')
     }
@@ -278,6 +292,11 @@ class Group {
   readonly #lost = new Set<string>()
 
   constructor(readonly interest: Interest) {}
+
+  drop(index: number): void {
+    this.joined.delete(index)
+    this.lans.delete(index)
+  }
 
   remember(name: string): void {
     if (this.#lost.size < MAX_LOST_NAMES) this.#lost.add(name)

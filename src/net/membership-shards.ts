@@ -83,10 +83,12 @@ export class ShardSet {
       // One that holds nothing was refused its first: another one would be, too.
       if (shard.isEmpty) this.#refuse(shard)
     }
+    const isFirst = this.#setOf(interest).length === 0
     const shard = this.#add(interest)
     try {
       const taken = shard.join(interest.address, index, sources)
       if (taken === 0) this.#refuse(shard)
+      if (!isFirst) this.#onSharded(interest)
       return [shard, taken]
     } catch (error) {
       if (this.#setOf(interest).length > 1) this.remove(shard)
@@ -105,7 +107,6 @@ export class ShardSet {
     const set = this.#sets.get(key)
     if (set === undefined) this.#sets.set(key, [shard])
     else set.push(shard)
-    if (set !== undefined) this.#onSharded(interest)
     return shard
   }
 

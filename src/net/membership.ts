@@ -86,7 +86,6 @@ export interface MembershipEvents {
  */
 export class Membership extends EventEmitter<MembershipEvents> {
   readonly #addon: Addon
-  readonly #monitor: InterfaceSource
   readonly #socketOptions: ReceiverSocketOptions
   readonly #signal: AbortSignal | undefined
   readonly #bindsToGroup: boolean
@@ -115,7 +114,6 @@ export class Membership extends EventEmitter<MembershipEvents> {
     checkSocketOptions('options.socket', options.socket, [...RECEIVER_RULES, 'signal'])
     super()
     this.#addon = addon
-    this.#monitor = options.monitor
     this.#socketOptions = options.socket ?? {}
     this.#signal = options.signal
     this.#port = port
@@ -132,7 +130,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
       clock,
       shards: this.#shards,
       onAudit: (audit) => this.#report(audit),
-      choose: (interest) => this.#choose(interest),
+      choose: (interest, indexes) => this.#choose(interest, indexes),
       isRef: () => this.#isRef,
     })
     this.#inbox = new Inbox(clock, window, (group, index) => this.#keeper.isJoinedElsewhere(group, index))
@@ -246,6 +244,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
 
   #setRef(isRef: boolean): this {
     this.#isRef = isRef
+    if (!isRef) this.#keeper.unref()
     for (const { socket } of this.#shards.all())
       if (isRef) socket.ref()
       else socket.unref()
@@ -289,30 +288,29 @@ export class Membership extends EventEmitter<MembershipEvents> {
     } catch (error) {
       throwLater(error)
     }
-    if (this.listenerCount('datagram') > 0) this.#emitEach(sifted, count)
+    if (this.listenerCount('datagram') > 0) this.#emitEach(sifted, count, bytes)
     if (this.#consumers.isWaiting) this.#consumers.offer(sifted)
     if (sifted instanceof SiftedBatch) sifted.endIfFree(true)
   }
 
-  #emitEach(batch: GroupBatch, count: number): void {
+  #emitEach(batch: GroupBatch, count: number, bytes: number): void {
     for (let i = 0; i < count; i++) {
       if (this.#closed || batch.count === 0) {
         this.#delivered -= count - i
+        this.#deliveredBytes -= bytes
         this.#undelivered += count - i
         return
       }
-      throwingLater(() => this.emit('datagram', batch.payload(i), batch.endpoint(i), batch, i))
+      const payload = batch.payload(i)
+      bytes -= payload.length
+      throwingLater(() => this.emit('datagram', payload, batch.endpoint(i), batch, i))
     }
   }
 
-  #choose({ address, isIpv4 }: Interest): number | undefined {
+  #choose({ address, isIpv4 }: Interest, indexes: Iterable<number>): number | undefined {
     const socket = new UdpSocket({ type: isIpv4 ? 'udp4' : 'udp6' }, this.#addon)
     try {
-      return kernelChoice(
-        socket,
-        address,
-        this.#monitor.interfaces().map(({ index }) => index),
-      )
+      return kernelChoice(socket, address, indexes)
     } finally {
       socket.close()
     }

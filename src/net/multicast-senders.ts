@@ -8,7 +8,7 @@ import { openMulticastSender, type MulticastSender, type MulticastSenderOptions 
  */
 export class MulticastSenders {
   readonly #addon: Addon
-  readonly #shared = new Map<string, Shared>()
+  readonly #shared = new Set<Shared>()
   #closed = false
 
   constructor(addon: Addon = loadAddon()) {
@@ -24,10 +24,9 @@ export class MulticastSenders {
     if (this.#closed) throw closedError('set of senders')
     // Opening is the one way to know which interface is meant; a second one is closed before it has sent anything.
     const opened = openMulticastSender(options, this.#addon)
-    const key = `${opened.group.toString()} ${opened.isHostOnly ? 'host' : opened.interfaceIndex}`
-    const shared = this.#shared.get(key)
-    if (shared === undefined || shared.sender.closed) {
-      this.#shared.set(key, { sender: opened, users: 1, options })
+    const shared = [...this.#shared].find(({ sender }) => !sender.closed && isSameWay(sender, opened))
+    if (shared === undefined) {
+      this.#shared.add({ sender: opened, users: 1, options })
       return opened
     }
     opened.close()
@@ -42,10 +41,10 @@ export class MulticastSenders {
 
   /** Gives back what {@link acquire} gave. @throws `ERR_INVALID_STATE` for any other. */
   release(sender: MulticastSender): void {
-    for (const [key, shared] of this.#shared) {
+    for (const shared of this.#shared) {
       if (shared.sender !== sender) continue
       if (--shared.users > 0) return
-      this.#shared.delete(key)
+      this.#shared.delete(shared)
       sender.close()
       return
     }
@@ -55,9 +54,15 @@ export class MulticastSenders {
   /** Closes all. Harmless to repeat. */
   close(): void {
     this.#closed = true
-    for (const { sender } of this.#shared.values()) sender.close()
+    for (const { sender } of this.#shared) sender.close()
     this.#shared.clear()
   }
+}
+
+/** Asked for each time: a sender with a monitor follows its interface from index to index. */
+function isSameWay(one: MulticastSender, other: MulticastSender): boolean {
+  if (!one.group.equals(other.group) || one.isHostOnly !== other.isHostOnly) return false
+  return one.isHostOnly || one.interfaceIndex === other.interfaceIndex
 }
 
 interface Shared {

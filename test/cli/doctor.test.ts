@@ -80,6 +80,18 @@ describe('advice', () => {
     expect(with_({}, 101)).toEqual(['backlog'])
   })
 
+  test('a group is one line for all interfaces that have it alike, and there are not too many lines', () => {
+    const joined = (group: string, name: string, users = 1): Facts['groups'][number] => ({
+      group, interface: name, interfaceIndex: 1, users, sources: 0, programs: [],
+    }) // prettier-ignore
+    const few = { ...facts(), groups: [joined('239.0.0.1', 'lo'), joined('239.0.0.1', 'eth0'), joined('239.0.0.1', 'eth1', 2)] }
+    const text = describeFacts(few, [])
+    expect(text).toContain('239.0.0.1 is joined on lo, eth0, once\n')
+    expect(text).toContain('239.0.0.1 is joined on eth1, 2 times\n')
+    const many = { ...facts(), groups: Array.from({ length: 100 }, (_, i) => joined(`239.0.1.${i}`, 'lo')) }
+    expect(describeFacts(many, [])).toContain('239.0.1.29 is joined on lo, once\n  and 70 more, which --json has\n')
+  })
+
   test('a strict reverse-path filter matters where there is a choice of interfaces', () => {
     const one = facts({ reversePathFilter: { eth0: 1 } })
     expect(advise(one)).toEqual([])

@@ -51,15 +51,22 @@ function describeMulticast({ sysctls, groups, bridges }: Facts): string[] {
   ]
 }
 
-/** What every host joins is left out: of no interest, and long. */
+/** What every host joins is left out: of no interest, and long. Interfaces that have a group alike share a line. */
 function describeGroups(groups: readonly JoinedGroup[]): string[] {
-  return groups
-    .filter(({ group }) => group !== '224.0.0.1' && !/^ff0[12]::(1|1:ff[\da-f]{2}:[\da-f]+)$/.test(group))
-    .map(({ interface: name, group, users, sources, programs }) => {
-      const by = programs.length === 0 ? '' : `, bound by ${programs.join(', ')}`
-      const named = sources === 0 ? '' : `, ${sources} sources named`
-      return `${group} is joined on ${name}, ${users === 1 ? 'once' : `${users} times`}${named}${by}`
-    })
+  const alike = new Map<string, string[]>()
+  for (const { interface: name, group, users, sources, programs } of groups) {
+    if (group === '224.0.0.1' || /^ff0[12]::(1|1:ff[\da-f]{2}:[\da-f]+)$/.test(group)) continue
+    const by = programs.length === 0 ? '' : `, bound by ${programs.join(', ')}`
+    const named = sources === 0 ? '' : `, ${sources} sources named`
+    const key = `${group} ${users === 1 ? 'once' : `${users} times`}${named}${by}`
+    alike.set(key, [...(alike.get(key) ?? []), name])
+  }
+  const lines = [...alike].map(([key, names]) => {
+    const [group, ...how] = key.split(' ')
+    return `${group} is joined on ${names.join(', ')}, ${how.join(' ')}`
+  })
+  const more = lines.length - MAX_GROUP_LINES
+  return more <= 0 ? lines : [...lines.slice(0, MAX_GROUP_LINES), `and ${more} more, which --json has`]
 }
 
 function describeHostInterfaces({ interfaces, reversePathFilter }: Facts): string[] {
@@ -174,3 +181,5 @@ const CAPABILITIES: { readonly [Name in ProbedName]: string } = {
 const NAME_WIDTH = 14
 const COUNTER_WIDTH = 15
 const LINE_WIDTH = 100
+/** A program with thousands of groups must not hide the rest. */
+const MAX_GROUP_LINES = 30

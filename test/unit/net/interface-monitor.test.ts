@@ -157,6 +157,10 @@ describe('a monitor', () => {
     expect(told).toEqual(['by name'])
   })
 
+  test('may have many listeners: each membership is one', () => {
+    expect(open().monitor.getMaxListeners()).toBe(0)
+  })
+
   test('may be closed by its listener', () => {
     const { kernel, monitor, told } = open({ settleMs: 0 })
     monitor.prependOnceListener('change', () => monitor.close())
@@ -227,6 +231,14 @@ describe('dumps and events at the same time', () => {
     const { monitor } = open({}, (kernel) => (kernel.interruptions = 3))
     expect(monitor.stats()).toMatchObject({ interruptedDumps: 3, dumps: 2 + 3 + 2 })
     expect(monitor.interfaces()).toHaveLength(2)
+  })
+
+  test('one that finds no room for its answer is asked for again, and only a lasting want is thrown', () => {
+    const { monitor } = open({}, (kernel) => (kernel.shortages = 3))
+    expect(monitor.stats()).toMatchObject({ dumps: 2 + 3 + 2, failures: 0 })
+    expect(monitor.interfaces()).toHaveLength(2)
+    const wanting = (): unknown => open({}, (kernel) => (kernel.shortages = MAX_ATTEMPTS))
+    expect(wanting).toThrow(expect.objectContaining({ code: 'ENOBUFS' }))
   })
 
   test('one that is interrupted again and again is taken as it is, and asked for again later', () => {
@@ -391,6 +403,16 @@ describe('iteration', () => {
     expect(value!.map(describeChange)).toEqual(['mtuChanged eth0', 'interfaceAdded eth1'])
     expect(value![0]).toMatchObject({ before: { mtuBytes: 1500 }, after: { mtuBytes: 1300 + MAX_WAITING_BURSTS } })
     expect(monitor.stats().collapses).toBe(1)
+    monitor.close()
+  })
+
+  test('that is ended early forgets what waits', async () => {
+    const { kernel, monitor } = open({ settleMs: 0 })
+    const iterator = monitor[Symbol.asyncIterator]() as ChangeQueue
+    kernel.setLink({ index: 2, name: 'eth0', mtuBytes: 1400 })
+    kernel.turn()
+    await iterator.return()
+    expect(await iterator.next()).toEqual({ done: true, value: undefined })
     monitor.close()
   })
 })

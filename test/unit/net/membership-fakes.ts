@@ -28,6 +28,11 @@ export class FakeInterfaces extends EventEmitter implements InterfaceSource {
     return this.#all
   }
 
+  /** What there is, whether or not it is told. */
+  has(index: number): boolean {
+    return this.#all.some((each) => each.index === index)
+  }
+
   add(made: NetworkInterface): void {
     this.#all.push(made)
     this.tell({ type: 'interfaceAdded', before: undefined, after: made })
@@ -112,6 +117,8 @@ export class FakeKernel {
   maxSources = 10
   /** What joining on an index is answered, instead of being done. */
   readonly denied = new Map<number, number>()
+  /** The same for sources. */
+  readonly deniedSources = new Map<string, number>()
   /** Where the routing table leads; 0 for nowhere. */
   chosen = 0
   readonly #entries = new WeakMap<FakeSocket, Entry[]>()
@@ -156,7 +163,9 @@ export class FakeKernel {
       return 0
     }
     if (index === 0) index = this.chosen
-    if (!this.#source.interfaces().some((each) => each.index === index)) return -ERRNO.ENODEV
+    const deniedSource = source === undefined ? undefined : this.deniedSources.get(source)
+    if (deniedSource !== undefined) return -deniedSource
+    if (!this.#source.has(index)) return -ERRNO.ENODEV
     const known = entries.find((entry) => entry.group === group && entry.index === index)
     if (known === undefined) {
       if (entries.length >= this.maxMemberships) return -ERRNO.ENOBUFS
@@ -183,7 +192,7 @@ const MEMBERSHIP_OPTIONS: ReadonlySet<number> = new Set([
 /** Time that passes when it is told to. */
 export class FakeClock implements Clock {
   #now = 0
-  #timers: { at: number; callback: () => void }[] = []
+  #timers: { at: number; callback: () => void; isRef: boolean }[] = []
 
   nowMs(): number {
     return this.#now
@@ -194,13 +203,21 @@ export class FakeClock implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {
-    const timer = { at: this.#now + delayMs, callback }
+    const timer = { at: this.#now + delayMs, callback, isRef: true }
     this.#timers.push(timer)
-    return { cancel: () => (this.#timers = this.#timers.filter((each) => each !== timer)), unref: () => undefined }
+    return {
+      cancel: () => (this.#timers = this.#timers.filter((each) => each !== timer)),
+      unref: () => void (timer.isRef = false),
+    }
   }
 
   get timers(): number[] {
     return this.#timers.map(({ at }) => at - this.#now)
+  }
+
+  /** Those that keep the process alive. */
+  get held(): number[] {
+    return this.#timers.filter(({ isRef }) => isRef).map(({ at }) => at - this.#now)
   }
 
   advance(ms: number): void {

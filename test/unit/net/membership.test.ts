@@ -139,6 +139,65 @@ describe('as interfaces change', () => {
     fake.clock.advance(1000)
     expect(joinedOn(fake)).toEqual(['eth0'])
     failure(() => fake.membership.join('239.1.1.2'), 'ERR_CLOSED')
+    expect(fake.membership.stats().groups).toBe(1)
+  })
+
+  test('a source that is closed is no reason to fail where the kernel chooses', async () => {
+    const fake = openMembership(new FakeInterfaces(LO, ethernet(2, 'eth0')))
+    fake.membership.join(G, { interfaces: 'kernel', loopback: false })
+    await fake.audits()
+    fake.source.closed = true
+    fake.clock.advance(1000)
+    expect(await fake.audits()).toEqual([`failed ${G}: the routing table has no interface for it`])
+  })
+
+  test('a selector may close the membership, and nothing is opened after that', () => {
+    const fake = openMembership()
+    fake.membership.join(G, {
+      interfaces: [
+        () => {
+          fake.membership.close()
+          return true
+        },
+      ],
+    })
+    expect([fake.kernel.addon.open, fake.membership.stats().sockets]).toEqual([0, 0])
+  })
+
+  test('a selector that is asked again may leave another group that fails, and that is over', async () => {
+    const fake = openMembership()
+    const other = '239.1.1.2'
+    let isOver = false
+    const leaveOther = (): boolean => {
+      if (isOver && fake.membership.current().has(other)) fake.membership.leave(other)
+      return true
+    }
+    fake.kernel.denied.set(2, ERRNO.EPERM)
+    fake.membership.join(G, { loopback: false, interfaces: [leaveOther] })
+    fake.membership.join(other, { loopback: false, interfaces: 'kernel' })
+    await fake.audits()
+    isOver = true
+    fake.clock.advance(1000)
+    expect((await fake.audits()).filter((audit) => audit.includes(other))).toEqual([])
+  })
+
+  test('a selector may leave its own group, and nothing of it is joined after that', () => {
+    const fake = openMembership()
+    let isOver = false
+    fake.membership.join('239.1.1.2', { loopback: false })
+    fake.membership.join(G, {
+      loopback: false,
+      interfaces: [
+        () => {
+          if (isOver) fake.membership.leave(G)
+          return isOver
+        },
+      ],
+    })
+    isOver = true
+    fake.source.become(ethernet(2, 'eth0', '192.0.2.3'))
+    expect([...fake.membership.current().keys()]).toEqual(['239.1.1.2'])
+    expect(fake.kernel.held()).toEqual([['239.1.1.2 on 2']])
   })
 })
 
@@ -191,12 +250,21 @@ describe('beyond the limits', () => {
     expect(fake.kernel.held().flat().map((entry) => entry.split(' from ').length - 1)).toEqual([0, 10, 2]) // prettier-ignore
   })
 
-  test('a socket that was opened in vain is closed again', () => {
+  test('a source that is denied leaves nothing of the others joined', () => {
+    const fake = openMembership()
+    fake.kernel.deniedSources.set('192.0.2.52', ERRNO.EPERM)
+    fake.membership.join(G, { loopback: false, sources: ['192.0.2.51', '192.0.2.52'] })
+    expect(fake.kernel.held()).toEqual([[]])
+    expect(fake.membership.stats()).toMatchObject({ memberships: 0, membershipsFailing: 1 })
+  })
+
+  test('a socket that was opened in vain is closed again, and not told of', async () => {
     const fake = openMembership(new FakeInterfaces(ethernet(2, 'eth0', '192.0.2.2'), ethernet(3, 'eth1', '192.0.2.3')))
     fake.kernel.maxMemberships = 1
     fake.kernel.denied.set(3, ERRNO.EPERM)
     fake.membership.join(G)
     expect(fake.membership.stats()).toMatchObject({ sockets: 1, memberships: 1, membershipsFailing: 1 })
+    expect((await fake.audits()).map((audit) => audit.replace(/ .*/, ''))).toEqual(['joined', 'failed'])
   })
 
   test('a failed socket is replaced, and what it held is renewed', async () => {
@@ -211,6 +279,27 @@ describe('beyond the limits', () => {
     expect(fake.kernel.held()).toEqual([[`${G} on 2`]])
     expect(await fake.audits()).toEqual([`renewed ${G} on eth0: socket failed: recvmmsg EIO`])
     expect(fake.kernel.addon.socket.isReading).toBe(true)
+  })
+
+  test('a failed socket that cannot be replaced is no reason to look for copies any more', () => {
+    const lans = new FakeInterfaces(ethernet(2, 'eth0', '192.0.2.2'), ethernet(3, 'eth1', '192.0.2.3'))
+    const fake = openMembership(lans, { copies: { maxDatagrams: 1 } })
+    fake.membership.on('batch', () => undefined)
+    fake.membership.join(G)
+    const first = fake.kernel.addon.socket
+    fake.kernel.denied.set(3, ERRNO.EPERM)
+    first.pendingErrno = ERRNO.EIO
+    first.turn()
+    const arriving = (text: string): object => ({
+      payload: text,
+      from: PEER,
+      to: Endpoint.of(G, 0),
+      interfaceIndex: 2,
+    })
+    const { socket } = fake.kernel.addon
+    socket.arrive(arriving('a') as never, arriving('b') as never)
+    socket.turn()
+    expect(fake.membership.stats()).toMatchObject({ memberships: 1, datagramsDelivered: 2, copiesUnwatched: 0 })
   })
 })
 
@@ -416,7 +505,8 @@ describe('what arrives', () => {
     socket.arrive(arriving('a') as never, arriving('b') as never, arriving('c') as never)
     expect(await uncaughtDuring(() => void socket.turn())).toHaveLength(2)
     expect(heard).toEqual(['a', 'b'])
-    expect(fake.membership.stats()).toMatchObject({ datagramsReceived: 3, datagramsDelivered: 2, datagramsUndelivered: 1 })
+    const counted = { datagramsReceived: 3, datagramsDelivered: 2, bytesDelivered: 2, datagramsUndelivered: 1 }
+    expect(fake.membership.stats()).toMatchObject(counted)
   })
 })
 
@@ -455,6 +545,17 @@ describe('the sockets', () => {
     expect(fake.kernel.addon.sockets.map(({ isRef }) => isRef)).toEqual([false, false])
     fake.membership.ref()
     expect(fake.kernel.addon.sockets.map(({ isRef }) => isRef)).toEqual([true, true])
+  })
+
+  test('unref lets go of the next attempt, too', () => {
+    const fake = openMembership()
+    fake.kernel.denied.set(2, ERRNO.EPERM)
+    fake.membership.join(G)
+    expect(fake.clock.held).toEqual([1000])
+    fake.membership.unref()
+    expect(fake.clock.held).toEqual([])
+    fake.clock.advance(1000)
+    expect([fake.clock.timers, fake.clock.held]).toEqual([[2000], []])
   })
 
   test('are closed with it, once; a signal closes it', async () => {

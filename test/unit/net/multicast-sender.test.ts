@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { NativeInterfaceEntry } from '../../../src/binding/index.js'
-import { openMulticastReceiver, openMulticastSender, type MulticastSenderOptions } from '../../../src/net/index.js'
+import {
+  MulticastSenders,
+  openMulticastReceiver,
+  openMulticastSender,
+  type MulticastSenderOptions,
+} from '../../../src/net/index.js'
 import * as k from '../../../src/socket/kernel-constants.js'
 import { FakeAddon, interfaceEntry } from '../../support/fake-addon.js'
 import { failure } from '../support/errors.js'
@@ -163,6 +168,20 @@ describe('a sender with a monitor follows its interface', () => {
     monitor.tell({ type: 'interfaceAdded', before: undefined, after: eth8 })
     expect(calls()).toEqual(['join 0', 'leave 8', 'join 8', 'set 8'])
     expect(sender.interfaceIndex).toBe(8)
+  })
+
+  test('and is still the one sender of it', () => {
+    const made = addon()
+    const monitor = new FakeInterfaces()
+    const senders = new MulticastSenders(made)
+    const first = senders.acquire({ group: GROUP, interface: 'eth7', monitor })
+    made.interfaceEntries = [interfaceEntry('eth7', 9, '192.0.2.77')]
+    monitor.tell()
+    const second = senders.acquire({ group: GROUP, interface: 'eth7', monitor })
+    expect(second).toBe(first)
+    senders.release(second)
+    expect([first.closed, made.open]).toEqual([false, 1])
+    senders.close()
   })
 
   test('until it is closed', async () => {

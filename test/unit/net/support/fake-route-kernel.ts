@@ -1,3 +1,4 @@
+import { ERRNO } from '../../../../src/binding/index.js'
 import * as n from '../../../../src/net/netlink-constants.js'
 import { FakeAddon, type FakeSocket } from '../../../support/fake-addon.js'
 import {
@@ -19,6 +20,8 @@ export class FakeRouteKernel {
   routes: Route[] = []
   /** So many dumps to come are interrupted. */
   interruptions = 0
+  /** So many dumps to come find no room for their answer. */
+  shortages = 0
   /** Called before a dump is answered: for what happens meanwhile. */
   beforeAnswer: ((type: number) => void) | undefined
   /** Called when the kernel has read for a dump, and not yet answered. */
@@ -85,7 +88,8 @@ export class FakeRouteKernel {
     const sequence = request.readUInt32LE(8)
     this.dumps++
     this.beforeAnswer?.(type)
-    const errno = this.errnos.get(type)
+    const errno = this.shortages > 0 ? ERRNO.ENOBUFS : this.errnos.get(type)
+    if (this.shortages > 0) this.shortages--
     const result = Buffer.alloc(4)
     if (errno !== undefined) {
       result.writeInt32LE(-errno)
