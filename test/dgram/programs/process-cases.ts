@@ -322,6 +322,23 @@ export const processCases: Record<string, ProcessCase> = {
     log('closed', handles().length, resources())
   },
 
+  'async resources end with the sockets': async (dgram, log) => {
+    const open = new Set<number>()
+    const hook = asyncHooks.createHook({
+      init: (id, type) => void (type === 'UDPWRAP' && open.add(id)),
+      destroy: (id) => void open.delete(id),
+    })
+    hook.enable()
+    const [unbound, bound, given] = [1, 2, 3].map(() => dgram.createSocket('udp4'))
+    log('open', open.size > 0)
+    await new Promise<void>((resolve) => bound!.bind(0, HOST, resolve))
+    given!.bind({ fd: GIVEN_FD })
+    for (const socket of [unbound, bound, given]) socket!.close()
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+    hook.disable()
+    log('open', open.size)
+  },
+
   'which async resources there are': async (dgram, log) => {
     const types: string[] = []
     const hook = asyncHooks.createHook({ init: (_id, type) => void (type.startsWith('UDP') && types.push(type)) }).enable()
