@@ -1,6 +1,7 @@
 import * as asyncHooks from 'node:async_hooks'
 import { fork, type ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
+import diagnosticsChannel from 'node:diagnostics_channel'
 import { isMainThread, Worker } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 import type { DgramModule } from '../differential.js'
@@ -279,6 +280,7 @@ export const processCases: Record<string, ProcessCase> = {
       })
       return
     }
+    diagnosticsChannel.subscribe('udp.socket', () => log('a socket is made'))
     const child = forkSelf()
     const socket = dgram.createSocket('udp4')
     const asking = dgram.createSocket('udp4', (message) => {
