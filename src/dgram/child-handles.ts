@@ -65,8 +65,7 @@ function standInFor(socket: DropInSocket): [object, () => void] {
 
 /** Node's own handle with a descriptor of its own; without one where the socket has none either, as Node would send it. */
 function nodeHandleFor(handle: BatchingHandle): [UdpHandle, () => void] {
-  const socket = dgram.createSocket('udp4') as unknown as Record<symbol, SocketState>
-  const node = socket[internals!.state]!.handle!
+  const node = new internals!.Handle()
   const descriptor = handle.duplicateDescriptor()
   if (descriptor >= 0) node.open(descriptor)
   return [node, () => node.close()]

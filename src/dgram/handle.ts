@@ -39,7 +39,9 @@ import { zonedAddress, zonedText } from './zone.js'
 export type Lookup = (name: string, family: number, callback: LookupCallback) => void
 
 /** Without `bind`, which means another thing here. */
-const Resource = AsyncResource as unknown as new (type: string) => Pick<AsyncResource, 'asyncId' | 'runInAsyncScope'>
+const Resource = AsyncResource as unknown as new (
+  type: string,
+) => Pick<AsyncResource, 'asyncId' | 'emitDestroy' | 'runInAsyncScope'>
 
 /**
  * What lib/dgram.js drives instead of its own `UDP` handle: the same contract, in batches.
@@ -287,6 +289,7 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     this.#node = undefined
     this.#closed = true
     this.#native?.close()
+    this.emitDestroy()
     if (!this.#ref) node.unref()
     return node
   }
@@ -305,6 +308,7 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     this.#sending?.end()
     this.#native?.close()
     this.#dropNode()
+    this.emitDestroy()
     if (callback) process.nextTick(callback)
   }
 
@@ -332,10 +336,6 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
 
   get isDelivering(): boolean {
     return this.#delivery?.isDelivering === true
-  }
-
-  get isConnected(): boolean {
-    return this.#remote !== undefined
   }
 
   /** The sending half, of a socket that has a descriptor. */

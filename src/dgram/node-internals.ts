@@ -79,6 +79,8 @@ export const UV_UDP_REUSEPORT = 64
 interface Internals {
   readonly state: symbol
   readonly owner: symbol
+  /** The class of Node's handles. */
+  readonly Handle: new () => UdpHandle
 }
 
 function find(): Internals | undefined {
@@ -87,7 +89,8 @@ function find(): Internals | undefined {
     const state = symbolOf(socket, 'state symbol')
     const handle = state && (socket as unknown as Record<symbol, SocketState>)[state]?.handle
     const owner = handle ? symbolOf(handle, 'owner_symbol') : undefined
-    return state && owner && typeof handle?.recvStart === 'function' ? { state, owner } : undefined
+    if (!state || !owner || typeof handle?.recvStart !== 'function') return undefined
+    return { state, owner, Handle: handle.constructor as Internals['Handle'] }
   } finally {
     socket.close()
   }

@@ -18,7 +18,6 @@ export class PendingSend {
 /** Who sends. */
 export interface Sender {
   readonly isBound: boolean
-  readonly isConnected: boolean
   /** Is a batch being delivered, at whose end what it made the program send leaves? */
   readonly isDelivering: boolean
   remoteEndpoint(): Endpoint | undefined
@@ -42,6 +41,7 @@ export class Sending implements SendQueueOwner {
   #lastPort = 0
   #lastEndpoint: Endpoint | undefined
   #flushScheduled = false
+  #tickScheduled = false
   #owes = false
 
   /** @param openFamily Of the descriptor; `family` is the socket's. */
@@ -135,9 +135,17 @@ export class Sending implements SendQueueOwner {
 
   /** Sends nobody waits for leave with the tick; those of a batch that is being delivered, with the batch. */
   scheduleFlush(): void {
-    if (this.#flushScheduled) return
     this.#flushScheduled = true
-    if (!this.#sender.isDelivering) process.nextTick(flushLater, this)
+    if (this.#tickScheduled) return
+    this.#tickScheduled = true
+    process.nextTick(atTick, this)
+  }
+
+  /** The tick in which Node would send. What is queued from here on leaves also if the program closes the socket next. */
+  tick(): void {
+    this.#tickScheduled = false
+    if (!this.#sender.isDelivering) this.flush()
+    else if (this.#sender.isBound) this.#queueDeferred()
   }
 
   /** The kernel has room again. */
@@ -153,8 +161,9 @@ export class Sending implements SendQueueOwner {
 
   /** Nothing more leaves. Who waits for a result is called as libuv calls: after the socket is closed, with ECANCELED. */
   end(): void {
-    // A send of a connected socket would have left inside the call; others wait for their lookup, and are lost with the handle.
-    if (this.#sender.isConnected) this.#queue.flush()
+    // What is queued would have left with Node; what is deferred still waits for its lookup, and is lost with the handle.
+    this.#deferred = []
+    this.#queue.flush()
     this.#queue.discard()
     for (const pending of this.#pending.slice(this.#settledCount)) {
       if (pending.onResult === undefined) continue
@@ -253,8 +262,8 @@ function flushOwing(): void {
   for (const sending of owing.splice(0)) sending.payDebt()
 }
 
-function flushLater(sending: Sending): void {
-  sending.flush()
+function atTick(sending: Sending): void {
+  sending.tick()
 }
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import dgram from 'node:dgram'
 import dns from 'node:dns'
-import { AF_INET, AF_INET6, addonProblem, loadAddon, type Addon } from '../binding/index.js'
+import { AF_INET, AF_INET6, loadAddon, type Addon } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
 import { passSocketsToChildren } from './child-handles.js'
 import { BatchingHandle, MAX_PARTS, type Lookup } from './handle.js'
@@ -14,6 +14,7 @@ import {
   type SocketState,
 } from './node-internals.js'
 import { PendingSend, type Sending } from './sending.js'
+import { addonIsUsable } from './usable-addon.js'
 
 type SendCallback = (error: Error | null, bytes: number) => void
 type Payload = Uint8Array | string
@@ -48,12 +49,9 @@ const nodePrototype = dgram.Socket.prototype as unknown as { send: NodeMethod; b
 const nodeSend = nodePrototype.send
 const nodeBind = nodePrototype.bind
 
-// Two methods are ours, the others Node's. It does not inherit from Node's prototype: `child_process` would take our sockets for
-// Node's and hand their handle to native code that expects its own.
-const prototype = Object.create(
-  Object.getPrototypeOf(nodePrototype) as object,
-  Object.getOwnPropertyDescriptors(nodePrototype),
-) as Record<string, unknown>
+// Two methods are ours, the others Node's. All are there, as in Node; and a socket is an instance of Node's Socket, too: a dependency may
+// ask that.
+const prototype = Object.create(nodePrototype, Object.getOwnPropertyDescriptors(nodePrototype)) as Record<string, unknown>
 // As in lib/dgram.js, the functions have no names.
 prototype['send'] = (() =>
   function (
@@ -129,6 +127,7 @@ function sendFast(
 ): boolean {
   const state = stateOf(socket) as SocketState & { sendBlockList?: unknown }
   if (state.bindState !== BIND_STATE_BOUND || state.sendBlockList) return false
+  if (state.handle!.send !== ownSend || state.handle!.lookup !== ownLookup) return false
   if (state.connectState === CONNECT_STATE_CONNECTED)
     return sendConnected(sending, buffer, offset, length, port, address, callback)
   if (state.connectState !== CONNECT_STATE_DISCONNECTED) return false
@@ -263,13 +262,9 @@ function isUint32(value: unknown): value is number {
   return typeof value === 'number' && value >>> 0 === value
 }
 
-/** The addon, where it loads and nothing forbids it: under Node's permission model its own handle asks what ours could not. */
-function usableAddon(): Addon | undefined {
-  if (process.env['GEYSIR_DISABLE'] === '1' || addonProblem() !== undefined) return undefined
-  return (process as { permission?: unknown }).permission === undefined ? loadAddon() : undefined
-}
-
-const addon = usableAddon()
+const addon = addonIsUsable() ? loadAddon() : undefined
 if (addon !== undefined && internals !== undefined) passSocketsToChildren((value) => value instanceof SocketFunction)
+/** A program, or a test of one, may put others into a handle: then Node calls them. */
+const { send: ownSend, lookup: ownLookup } = BatchingHandle.prototype as Record<'send' | 'lookup', unknown>
 /** For sends without a callback: Node drops their errors. */
 const NOBODY_ASKS = new PendingSend()

@@ -30,6 +30,65 @@ export const MEMBERS: Record<string, unknown[]> = {
   getSendQueueCount: [],
 }
 
+/** Of a reply that was sent without anybody being told, and a close right behind it. */
+const CLOSES_BEHIND_A_REPLY: [string, (reply: (text: string) => void, close: () => void) => void | Promise<void>][] = [
+  [
+    'a reply and a close',
+    (reply, close) => {
+      reply('lost with the lookup')
+      close()
+    },
+  ],
+  [
+    'a reply, and a close in the next tick',
+    (reply, close) => {
+      reply('in time')
+      process.nextTick(close)
+    },
+  ],
+  [
+    'a reply, and a close in a tick that comes first',
+    (reply, close) => {
+      process.nextTick(close)
+      reply('too late')
+    },
+  ],
+  [
+    'a reply, and a close in a microtask',
+    async (reply, close) => {
+      reply('in time')
+      await Promise.resolve()
+      close()
+    },
+  ],
+  [
+    'a reply in a microtask and a close',
+    async (reply, close) => {
+      await Promise.resolve()
+      reply('lost with the lookup')
+      close()
+    },
+  ],
+  [
+    'a reply in a microtask, and a close in the next tick',
+    async (reply, close) => {
+      await Promise.resolve()
+      reply('in time')
+      process.nextTick(close)
+    },
+  ],
+  [
+    'a reply, another one and a close in the next tick',
+    (reply, close) => {
+      reply('in time')
+      process.nextTick(() => {
+        reply('lost with the lookup')
+        close()
+      })
+    },
+  ],
+]
+
 export const closeCases: Case[] = [
   ...Object.entries(MEMBERS).flatMap(([member, values]): Case[] => [
     {
@@ -52,6 +111,22 @@ export const closeCases: Case[] = [
       },
     },
   ]),
+  ...CLOSES_BEHIND_A_REPLY.flatMap(([name, replyAndClose]) =>
+    [true, false].map((calledBack): Case => ({
+      name: `in a message listener: ${name}${calledBack ? ', with a callback' : ''}`,
+      program: async (b) => {
+        const peer = await b.peer()
+        const socket = await b.bound()
+        const reply = (text: string): void => {
+          if (calledBack) socket.send(text, peer.port, HOST, b.callback(text))
+          else socket.send(text, peer.port, HOST)
+        }
+        socket.once('message', () => void replyAndClose(reply, () => socket.close()))
+        await peer.send('first', b.port(socket))
+        await peer.heard()
+      },
+    })),
+  ),
   {
     name: 'close of an unbound socket, and the marks around it',
     program: (b) => {

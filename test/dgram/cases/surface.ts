@@ -1,3 +1,4 @@
+import * as nodeDgram from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { inherits, inspect, types } from 'node:util'
 import type { Bench, Case, Socket } from '../differential.js'
@@ -33,14 +34,13 @@ export const surfaceCases: Case[] = [
     program: (b) => {
       const { Socket: constructor } = b.dgram
       b.log('constructor', constructor.name, constructor.length, Object.keys(constructor), types.isProxy(constructor))
-      b.log(
-        'inherits',
-        Object.getPrototypeOf(constructor) === EventEmitter,
-
-        Object.getPrototypeOf(constructor.prototype) === EventEmitter.prototype,
-      )
+      b.log('inherits', Object.getPrototypeOf(constructor) === EventEmitter, constructor.prototype instanceof EventEmitter)
       b.log('constructor of the prototype', constructor.prototype.constructor === constructor)
     },
+  },
+  {
+    name: 'a socket is an instance of the Socket of node:dgram, which a dependency may ask for',
+    program: (b) => b.log('instance', b.socket() instanceof nodeDgram.Socket, b.construct('udp6') instanceof nodeDgram.Socket),
   },
   { name: 'the members of the prototype', program: (b) => shapes(b, 'prototype', b.dgram.Socket.prototype) },
   {

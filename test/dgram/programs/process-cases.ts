@@ -1,6 +1,7 @@
 import * as asyncHooks from 'node:async_hooks'
 import { fork, type ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
+import diagnosticsChannel from 'node:diagnostics_channel'
 import { isMainThread, Worker } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 import type { DgramModule } from '../differential.js'
@@ -279,6 +280,7 @@ export const processCases: Record<string, ProcessCase> = {
       })
       return
     }
+    diagnosticsChannel.subscribe('udp.socket', () => log('a socket is made'))
     const child = forkSelf()
     const socket = dgram.createSocket('udp4')
     const asking = dgram.createSocket('udp4', (message) => {
@@ -320,6 +322,23 @@ export const processCases: Record<string, ProcessCase> = {
     socket.close()
     await new Promise((resolve) => setImmediate(resolve))
     log('closed', handles().length, resources())
+  },
+
+  'async resources end with the sockets': async (dgram, log) => {
+    const open = new Set<number>()
+    const hook = asyncHooks.createHook({
+      init: (id, type) => void (type === 'UDPWRAP' && open.add(id)),
+      destroy: (id) => void open.delete(id),
+    })
+    hook.enable()
+    const [unbound, bound, given] = [1, 2, 3].map(() => dgram.createSocket('udp4'))
+    log('open', open.size > 0)
+    await new Promise<void>((resolve) => bound!.bind(0, HOST, resolve))
+    given!.bind({ fd: GIVEN_FD })
+    for (const socket of [unbound, bound, given]) socket!.close()
+    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve))
+    hook.disable()
+    log('open', open.size)
   },
 
   'which async resources there are': async (dgram, log) => {

@@ -80,9 +80,9 @@ test('steps aside where the addon is missing', async () => {
 })
 
 test('steps aside under the permission model, whose questions its handle could not ask', async () => {
-  const nodeArgs = [MAJOR >= 24 ? '--permission' : '--experimental-permission', '--allow-fs-read=*', '--allow-worker']
-  for (const addons of [[], MAJOR >= 22 ? ['--allow-addons'] : []]) {
-    const running = new Running('common.cjs', { register: true, nodeArgs: [...nodeArgs, ...addons] })
+  const nodeArgs = [MAJOR >= 24 ? '--permission' : '--experimental-permission', '--allow-fs-read=*']
+  for (const allowed of [[], ['--allow-worker', ...(MAJOR >= 22 ? ['--allow-addons'] : [])]]) {
+    const running = new Running('common.cjs', { register: true, nodeArgs: [...nodeArgs, ...allowed] })
     expect(await running.read()).toMatchObject({ handle: NODE, message: 'hello' })
     expect(await running.end()).toMatchObject({ code: 0 }) // Node warns that the model is experimental
   }

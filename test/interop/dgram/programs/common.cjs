@@ -3,7 +3,10 @@ const { createRequire } = require('node:module')
 const dgram = require('dgram')
 const { handleName, tell } = require('./witness.cjs')
 
-const same = [require('node:dgram'), module.require('dgram'), createRequire(__filename)('dgram')].every((one) => one === dgram)
+const ways = [require('node:dgram'), module.require('dgram'), createRequire(__filename)('dgram')]
+// Not in every Node 20.
+if (process.getBuiltinModule) ways.push(process.getBuiltinModule('dgram'), process.getBuiltinModule('node:dgram'))
+const same = ways.every((one) => one === dgram)
 const receiver = dgram.createSocket('udp4', (message) => {
   tell({ handle: handleName(receiver), same, message: String(message) })
   receiver.close()
