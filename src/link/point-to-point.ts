@@ -37,11 +37,11 @@ export class PointToPointLink extends BaseLink {
    */
   reserveRun(lengthBytes: number, count: number): Buffer | undefined {
     this.checkOpen()
-    const { reserveRun } = this.#socket
-    if (reserveRun === undefined) throw featureUnavailable('reserveRun', 'the socket below has none')
-    if (!this.header) return reserveRun.call(this.#socket, lengthBytes, count)
+    const socket = this.#socket
+    if (socket.reserveRun === undefined) throw featureUnavailable('reserveRun', 'the socket below has none')
+    if (!this.header) return socket.reserveRun(lengthBytes, count)
     checkInteger('lengthBytes', lengthBytes, 1, this.maxPayloadBytes)
-    const room = reserveRun.call(this.#socket, HEADER_BYTES + lengthBytes, Math.min(count, 1))
+    const room = socket.reserveRun(HEADER_BYTES + lengthBytes, Math.min(count, 1))
     if (room === undefined) return undefined
     writeHeader(room, DATAGRAM_TYPE.datagram, this.senderId)
     return room.subarray(HEADER_BYTES)
