@@ -1,68 +1,70 @@
-import { readFileSync, readdirSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
-import { CommandError } from './exit.js'
+import type { Command } from 'commander'
+import { InterfaceMonitor, interfaces, type InterfaceChange } from '../index.js'
+import { wholeNumber } from './arguments.js'
+import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
+import { describeChange, describeInterfaces } from './interface-text.js'
+import { interruptSignal } from './interrupt.js'
+import { Output } from './output.js'
+import { Status } from './status.js'
 
-/** A network interface as the kernel describes it in /sys/class/net. */
-export interface Interface {
-  readonly name: string
-  readonly index: number
-  readonly mtuBytes: number
-  /** operstate(5): `up`, `down`, `unknown` (loopback and some tunnels), … */
-  readonly state: string
-  readonly isUp: boolean
-  readonly isLoopback: boolean
-  readonly isMulticast: boolean
-  /** With their prefix length: `192.0.2.2/24`. */
-  readonly addresses: readonly string[]
-}
-
-/** All interfaces of this network namespace; those without an address too. */
-export function listInterfaces(): Interface[] {
-  const addresses = networkInterfaces()
-  return names(addresses)
-    .map((name) => {
-      const flags = Number.parseInt(read(name, 'flags') ?? '0', 16)
-      return {
-        name,
-        index: Number(read(name, 'ifindex') ?? 0),
-        mtuBytes: Number(read(name, 'mtu') ?? 0),
-        state: read(name, 'operstate') ?? 'unknown',
-        isUp: (flags & IFF_UP) !== 0,
-        isLoopback: (flags & IFF_LOOPBACK) !== 0,
-        isMulticast: (flags & IFF_MULTICAST) !== 0,
-        addresses: (addresses[name] ?? []).map(({ cidr, address }) => cidr ?? address),
-      }
+/** `geysir interfaces`: the network interfaces of this host, and what happens to them. */
+export function addInterfaces(program: Command, exit: (code: ExitCode) => void): void {
+  program
+    .command('interfaces')
+    .description('Print the network interfaces with all their addresses; and, with --watch, what happens to them.')
+    .option('-w, --watch', 'go on until Ctrl-C, one line a change')
+    .option('--settle <ms>', 'with --watch: how long a burst of changes may take (default 50)', wholeNumber(0, MAX_SETTLE_MS))
+    .option('--json', 'print a JSON array; with --watch one JSON object a line, of type interface or of the change')
+    .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
+    .action(async (options: InterfacesOptions) => {
+      if (options.watch) await watch(options)
+      else console.log(options.json ? JSON.stringify(interfaces(), null, 2) : describeInterfaces(interfaces()).join('\n'))
+      exit(EXIT.ok)
     })
-    .sort((a, b) => a.index - b.index)
 }
 
-/** The name of the interface that `text` names by name, index or address. */
-export function interfaceName(text: string): string {
-  const found = listInterfaces().find(
-    ({ name, index, addresses }) =>
-      name === text || String(index) === text || addresses.some((address) => address.replace(/\/.*/, '') === text),
+interface InterfacesOptions {
+  readonly watch?: true
+  readonly settle?: number
+  readonly json?: true
+}
+
+async function watch({ settle, json }: InterfacesOptions): Promise<void> {
+  const ended = new AbortController()
+  const signal = AbortSignal.any([interruptSignal(), ended.signal])
+  const monitor = new InterfaceMonitor({ signal, ...(settle === undefined ? {} : { settleMs: settle }) })
+  // What waits for a slow reader is kept by the iteration, and is bounded there.
+  let drained: (() => void) | undefined
+  const output = new Output(
+    undefined,
+    () => drained?.(),
+    () => ended.abort(),
   )
-  if (found === undefined) throw new CommandError(`no interface '${text}': geysir doctor lists them`)
-  return found.name
-}
-
-function names(addresses: object): string[] {
-  try {
-    return readdirSync('/sys/class/net')
-  } catch {
-    return Object.keys(addresses)
+  const print = async (lines: readonly string[]): Promise<void> => {
+    if (output.write(lines.map((line) => `${line}\n`).join('')) || signal.aborted) return
+    await new Promise<void>((resolve) => {
+      drained = resolve
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
   }
+  const changes = monitor[Symbol.asyncIterator]()
+  const list = monitor.interfaces()
+  await print(json ? list.map((one) => JSON.stringify({ type: 'interface', ...one })) : describeInterfaces(list))
+  const how =
+    monitor.source === 'netlink' ? 'watching' : 'watching: the kernel does not tell what happens here, so we look once a second'
+  new Status(json ? { json } : {}).say('watching', how, { source: monitor.source })
+  for await (const burst of changes) await print(burst.map((change) => line(change, json === true)))
+  await output.end()
 }
 
-function read(name: string, file: string): string | undefined {
-  try {
-    return readFileSync(`/sys/class/net/${name}/${file}`, 'utf8').trim()
-  } catch {
-    return undefined
-  }
+function line(change: InterfaceChange, json: boolean): string {
+  return json ? JSON.stringify(change) : `${new Date().toISOString()}  ${describeChange(change)}`
 }
 
-// linux/if.h
-const IFF_UP = 0x1
-const IFF_LOOPBACK = 0x8
-const IFF_MULTICAST = 0x1000
+const EXAMPLES = `
+Examples:
+  geysir interfaces
+  geysir interfaces --json | jq -r '.[] | select(.up) | .name'
+  geysir interfaces --watch --settle 0`
+
+const MAX_SETTLE_MS = 60_000

@@ -11,6 +11,7 @@ import { addBenchSink } from './bench/sink.js'
 import { addBenchSource } from './bench/source.js'
 import { addDoctor } from './doctor.js'
 import { EXIT, EXIT_HELP, describeError, exitCodeOf, type ExitCode } from './exit.js'
+import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
 import { addProxy } from './proxy.js'
 import { addSend } from './send.js'
@@ -49,6 +50,7 @@ function makeProgram(): Command {
   addSend(program, exit)
   addProxy(program, exit)
   addDoctor(program, exit)
+  addInterfaces(program, exit)
   addBench(program, exit)
   addBenchSink(program)
   addBenchSource(program)
@@ -60,6 +62,7 @@ Examples:
   geysir listen 9000                    print what arrives at port 9000
   geysir send localhost 9000 hello      send it something
   geysir doctor                         what this kernel can do, and what to improve
+  geysir interfaces --watch             the network interfaces, and what happens to them
   geysir bench                          millions of datagrams a second, every one checked`
 
 await main()

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { Endpoint, UdpSocket, capabilities, endpoint, type SocketType } from '../index.js'
 import { UsageError } from './exit.js'
-import { interfaceName } from './interfaces.js'
+import { interfaceName } from './interface-text.js'
 
 /** What `-4`, `-6` and `--interface` say. */
 export interface PlaceOptions {

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { AF_PACKET, SocketError, decodeSockaddr, type Addon, type NativeInterfaceEntry } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
+import { addressKey } from './interface-address.js'
 import { InterfaceTable } from './interface-table.js'
 import { OPERATIONAL_STATES } from './netlink-constants.js'
 import { LITTLE_ENDIAN, viewOf } from './netlink-message.js'
 import type { InterfaceAddress } from './network-interface.js'
-import { addressKey, formatHardwareAddress, type LinkFacts } from './rtnetlink-decoder.js'
+import { formatHardwareAddress, type LinkFacts } from './rtnetlink-decoder.js'
 
 /**
  * Brings `table` in line with getifaddrs(3), for where netlink is refused. It tells less: no scope, kind or master, and nothing of the

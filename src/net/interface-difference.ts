@@ -1,7 +1,7 @@
 import type { AddressChange, DefaultRouteChange, InterfaceChange, InterfaceEvent } from './interface-change.js'
+import { addressKey, isSameAddress } from './interface-address.js'
 import { IFF_UP } from './netlink-constants.js'
 import type { DefaultRoute, InterfaceAddress, NetworkInterface } from './network-interface.js'
-import { addressKey } from './rtnetlink-decoder.js'
 
 /** All interfaces at one moment, by a number that is never used again (an index may be), and the default routes. */
 export interface InterfaceState {
@@ -45,7 +45,7 @@ function compareInterface(
   for (const [key, address] of has) {
     const old = had.get(key)
     if (old === undefined) addressChange('addressAdded', undefined, address)
-    else if (old !== address) addressChange('addressChanged', old, address)
+    else if (!isSameAddress(old, address)) addressChange('addressChanged', old, address)
   }
 }
 

@@ -96,7 +96,7 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
     this.#table = this.#feed?.table ?? new InterfaceTable()
     if (this.#feed === undefined) this.#poll()
     this.#state = this.#takeState(EMPTY_STATE)
-    this.#feed?.watch((outcome) => this.#received(outcome))
+    this.#watch()
     this.#followSignal(resolved.signal)
   }
 
@@ -212,6 +212,15 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
       feed?.close()
       this.#retryTimer?.cancel()
       if (isNetlinkRefusal(error)) return undefined
+      throw error
+    }
+  }
+
+  #watch(): void {
+    try {
+      this.#feed?.watch((outcome) => this.#received(outcome))
+    } catch (error) {
+      this.close()
       throw error
     }
   }

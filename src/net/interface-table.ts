@@ -1,3 +1,4 @@
+import { isSameAddress } from './interface-address.js'
 import { IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_POINTOPOINT, IFF_RUNNING, IFF_UP } from './netlink-constants.js'
 import { LocalAddresses } from './local-addresses.js'
 import type { DefaultRoute, InterfaceAddress, NetworkInterface } from './network-interface.js'
@@ -12,7 +13,6 @@ import type { DumpKind } from './rtnetlink-encoder.js'
  * about it does not count. If the object changed again, another event follows.
  */
 export class InterfaceTable {
-  readonly local = new LocalAddresses()
   /** Interfaces that something was told about since {@link clearTouched}, by serial number, in order. */
   readonly touched = new Set<number>()
   /** Addresses of interfaces that nobody had told of. */
@@ -23,6 +23,8 @@ export class InterfaceTable {
   #dump: Dump | undefined
   #list: readonly NetworkInterface[] | undefined
   #serial = 0
+  /** Made for the first who asks: a snapshot needs none. */
+  #local: LocalAddresses | undefined
 
   /** All interfaces, by index. The same array as long as nothing changes. */
   get interfaces(): readonly NetworkInterface[] {
@@ -44,8 +46,15 @@ export class InterfaceTable {
     return entry && viewOf(entry)
   }
 
-  get size(): number {
-    return this.#byIndex.size
+  /** Which addresses are ours. Follows the table. */
+  get local(): LocalAddresses {
+    if (this.#local === undefined) {
+      this.#local = new LocalAddresses()
+      for (const entry of this.#byIndex.values()) {
+        for (const address of entry.addresses.values()) this.#local.add(entry.link.index, address, isLoopback(entry))
+      }
+    }
+    return this.#local
   }
 
   /** The default routes of a family, the best one first. */
@@ -156,9 +165,9 @@ export class InterfaceTable {
     const before = entry.addresses.get(key)
     if (before !== undefined) {
       if (isSameAddress(before, value)) return
-      this.local.remove(index, before, isLoopback(entry))
+      this.#local?.remove(index, before, isLoopback(entry))
     }
-    this.local.add(index, value, isLoopback(entry))
+    this.#local?.add(index, value, isLoopback(entry))
     entry.addresses.set(key, value)
     this.#touch(entry)
   }
@@ -167,7 +176,7 @@ export class InterfaceTable {
     const entry = this.#byIndex.get(index)
     const before = entry?.addresses.get(key)
     if (entry === undefined || before === undefined) return
-    this.local.remove(index, before, isLoopback(entry))
+    this.#local?.remove(index, before, isLoopback(entry))
     entry.addresses.delete(key)
     this.#touch(entry)
   }
@@ -249,12 +258,6 @@ function isSameDetails(a: LinkDetails, b: LinkDetails): boolean {
       a.operationalState === b.operationalState &&
       a.master === b.master)
   )
-}
-
-/** Lifetimes are not part of an address here: a router renews them all the time. */
-function isSameAddress(a: InterfaceAddress, b: InterfaceAddress): boolean {
-  const names = Object.keys(a) as (keyof InterfaceAddress)[]
-  return names.every((name) => a[name] === b[name])
 }
 
 function isSameRoutes(a: readonly DefaultRoute[], b: readonly DefaultRoute[]): boolean {

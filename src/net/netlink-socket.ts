@@ -69,7 +69,8 @@ export class NetlinkSocket {
   receive(): ReceiveOutcome {
     const received = this.#native.receive(0)
     if (received > 0) return this.#visitBatch()
-    if (received === 0 || received === -ERRNO.EAGAIN || received === -ERRNO.EINTR) return 'empty'
+    if (received === 0 || received === -ERRNO.EAGAIN) return 'empty'
+    if (received === -ERRNO.EINTR) return 'received'
     return received === -ERRNO.ENOBUFS ? 'lost' : new SocketError('recvmmsg', received)
   }
 

@@ -1,4 +1,5 @@
 import { formatIpv4, formatIpv6 } from '../core/index.js'
+import { addressKey } from './interface-address.js'
 import * as n from './netlink-constants.js'
 import {
   LITTLE_ENDIAN,
@@ -157,11 +158,6 @@ function decodeAddress(view: DataView, { type, start, end }: MessageFrame): Rout
     permanent: has(n.IFA_F_PERMANENT),
   })
   return { type: 'address', removed: type === n.RTM_DELADDR, index, address: { key: addressKey(value), value } }
-}
-
-/** An interface can have one IPv4 address with several prefixes and peers (inet_insert_ifa), but an IPv6 address once. */
-export function addressKey({ family, address, prefixLength, peer }: InterfaceAddress): string {
-  return family === 'IPv6' ? address : `${address}/${prefixLength}/${peer ?? ''}`
 }
 
 /** struct rtmsg: family, destination bits, source bits, tos, table, protocol, scope, type (a byte each), flags (4). */

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { advise } from '../../src/cli/doctor/advice.js'
 import { parseSnmp, parseSnmp6, SYSCTLS, type Facts } from '../../src/cli/doctor/facts.js'
 import { describeFacts } from '../../src/cli/doctor/report.js'
-import type { Interface } from '../../src/cli/interfaces.js'
+import { parseIgmp, parseIgmp6 } from '../../src/cli/doctor/multicast.js'
+import type { NetworkInterface } from '../../src/index.js'
 import { geysir } from './command.js'
 
 describe('geysir doctor', () => {
@@ -18,8 +19,10 @@ describe('geysir doctor', () => {
       expect(facts.sysctls[name]).toBe(Number(readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')))
     }
     const loopback = facts.interfaces.find(({ name }) => name === 'lo')
-    expect(loopback).toMatchObject({ index: 1, isLoopback: true, isUp: true })
-    expect(loopback!.addresses).toEqual(networkInterfaces()['lo']!.map(({ cidr }) => cidr))
+    expect(loopback).toMatchObject({ index: 1, loopback: true, up: true })
+    expect(loopback!.addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`)).toEqual(
+      networkInterfaces()['lo']!.map(({ cidr }) => cidr),
+    )
     expect(facts.udp['InDatagrams']).toBeGreaterThanOrEqual(0)
   })
 
@@ -109,6 +112,21 @@ describe('advice', () => {
   })
 })
 
+test('a bridge that snoops and does not ask is worth a word, unless it is down or forwards everything', () => {
+  const bridged = (snooping: boolean, querier: boolean, up = true): Facts => ({
+    ...facts(),
+    interfaces: [networkInterface({ name: 'br0', index: 3, up }, '192.0.2.9')],
+    bridges: [{ name: 'br0', snooping, querier }],
+  })
+  expect(advise(bridged(true, false))).toMatchObject([
+    { id: 'snooping', command: 'sudo ip link set dev br0 type bridge mcast_querier 1' },
+  ])
+  for (const fine of [bridged(true, true), bridged(false, false), bridged(true, false, false)]) expect(advise(fine)).toEqual([])
+  expect(describeFacts(bridged(true, false), [])).toContain(
+    'br0: a bridge, forwards groups where they are asked for, asks nobody',
+  )
+})
+
 test('the counters of /proc/net/snmp and snmp6 are read by name', () => {
   const snmp = 'Tcp: A B\nTcp: 1 2\nUdp: InDatagrams NoPorts RcvbufErrors\nUdp: 10 20 30\nUdpLite: InDatagrams\nUdpLite: 7\n'
   expect(parseSnmp(snmp)).toEqual({ InDatagrams: 10, NoPorts: 20, RcvbufErrors: 30 })
@@ -116,12 +134,41 @@ test('the counters of /proc/net/snmp and snmp6 are read by name', () => {
   expect(parseSnmp6('Ip6InReceives  5\nUdp6InDatagrams   \t9\nUdpLite6InDatagrams 3\n')).toEqual({ InDatagrams: 9 })
 })
 
-const LO: Interface = {
-  name: 'lo', index: 1, mtuBytes: 65_536, state: 'unknown', isUp: true, isLoopback: true, isMulticast: false, addresses: ['127.0.0.1/8'],
-} // prettier-ignore
-const ETH0: Interface = {
-  name: 'eth0', index: 2, mtuBytes: 1500, state: 'up', isUp: true, isLoopback: false, isMulticast: true, addresses: ['192.0.2.1/24'],
-} // prettier-ignore
+test('the groups of /proc/net/igmp and igmp6 are read with their interfaces', () => {
+  const igmp =
+    'Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n' +
+    '2\teth0      :     2      V3\n\t\t\t\t0A0000EF     3 0:00000000\t\t0\n'
+  expect(parseIgmp(igmp)).toEqual([
+    { interface: 'lo', interfaceIndex: 1, group: '224.0.0.1', users: 1 },
+    { interface: 'eth0', interfaceIndex: 2, group: '239.0.0.10', users: 3 },
+  ])
+  const igmp6 =
+    '1    lo              ff020000000000000000000000000001     1 0000000C 0\n2    eth0            ff150000000000000000000012340000     2 00000004 0\n'
+  expect(parseIgmp6(igmp6)).toEqual([
+    { interface: 'lo', interfaceIndex: 1, group: 'ff02::1', users: 1 },
+    { interface: 'eth0', interfaceIndex: 2, group: 'ff15::1234:0', users: 2 },
+  ])
+})
+
+function networkInterface(
+  of: Partial<NetworkInterface> & Pick<NetworkInterface, 'name' | 'index'>,
+  address: string,
+): NetworkInterface {
+  return {
+    up: true, running: true, loopback: false, multicast: true, broadcast: true, pointToPoint: false, flags: 0x1043, mtuBytes: 1500,
+    hardwareAddress: undefined, kind: undefined, operationalState: 'up', master: undefined,
+    addresses: [
+      {
+        family: 'IPv4', address, prefixLength: 24, scope: 'global', broadcast: undefined, peer: undefined, tentative: false, deprecated: false,
+        temporary: false, duplicate: false, permanent: true,
+      },
+    ],
+    ...of,
+  } // prettier-ignore
+}
+
+const LO = networkInterface({ name: 'lo', index: 1, mtuBytes: 65_536, loopback: true, multicast: false }, '127.0.0.1')
+const ETH0 = networkInterface({ name: 'eth0', index: 2 }, '192.0.2.1')
 
 /** A host that has everything, but for what is said. */
 function facts(but: { sysctls?: Partial<Facts['sysctls']>; reversePathFilter?: Facts['reversePathFilter'] } = {}): Facts {
@@ -143,6 +190,8 @@ function facts(but: { sysctls?: Partial<Facts['sysctls']>; reversePathFilter?: F
       sendGrantedBytes: buffer,
     },
     interfaces: [LO, ETH0],
+    groups: [],
+    bridges: [],
     reversePathFilter: but.reversePathFilter ?? {},
     udp: { InDatagrams: 1000, RcvbufErrors: 0, InCsumErrors: 0 },
     udp6: { InDatagrams: 1000 },

@@ -2,7 +2,7 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { MAIN, geysir } from './command.js'
 
-const COMMANDS = ['listen', 'send', 'doctor', 'bench']
+const COMMANDS = ['listen', 'send', 'doctor', 'interfaces', 'bench']
 
 test('--version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }

@@ -51,6 +51,8 @@ export class FakeAddon implements Addon {
   readonly Socket: new (domain: number, type: number, protocol: number, onEvent: NativeEventHandler) => FakeSocket
   /** Options (by {@link optionKey}) that every socket's kernel answers with this errno. */
   readonly optionErrnos = new Map<string, number>()
+  /** Called with each socket that is made, before it is used: for scripts that a constructor runs into. */
+  onSocket: ((socket: FakeSocket) => void) | undefined
   tables: { slab: Uint8Array; datagrams: Uint32Array; messages: Uint32Array } | undefined
 
   constructor() {
@@ -60,6 +62,7 @@ export class FakeAddon implements Addon {
       constructor(domain: number, type: number, protocol: number, onEvent: NativeEventHandler) {
         super(addon, domain, type, protocol, onEvent)
         addon.sockets.push(this)
+        addon.onSocket?.(this)
       }
     }
   }
@@ -135,6 +138,8 @@ export interface ArrivingMessage {
   ttl?: number
   tos?: number
   time?: { seconds: number; nanoseconds: number }
+  /** Of a netlink socket: the port that it comes from (0, the default, is the kernel), and the groups that it was sent to. */
+  netlink?: { port?: number; groups?: number }
 }
 
 /** An entry of the error queue. */
@@ -282,6 +287,7 @@ export class FakeSocket implements NativeSocket {
   bind(address: Uint8Array): number {
     if (!this.isOpen) return -ERRNO.EBADF
     if (this.bindErrno !== 0) return -this.bindErrno
+    if (this.domain === k.AF_NETLINK) return 0
     const local = decodeSockaddr(address)
     if (local === undefined) return -ERRNO.EINVAL
     this.#local = local.port === 0 ? local.withPort(EPHEMERAL_PORT) : local
@@ -428,7 +434,7 @@ export class FakeSocket implements NativeSocket {
   }
 
   #refusal(message: SentMessage, room: number): number {
-    if (message.destination === undefined && this.#peer === undefined) return EDESTADDRREQ
+    if (message.destination === undefined && this.#peer === undefined && this.domain !== k.AF_NETLINK) return EDESTADDRREQ
     if (message.lengthBytes > MAX_UDP_PAYLOAD_BYTES) return ERRNO.EMSGSIZE
     if (message.segmentBytes > 0 && message.datagrams.length > MAX_SEGMENTS) return ERRNO.EINVAL
     const errno = this.sendRule(message)
@@ -478,12 +484,7 @@ export class FakeSocket implements NativeSocket {
     const present = Math.min(payload.length, this.slots.bytes)
     slab.set(payload.subarray(0, present), i * this.slots.stride)
     messages.fill(0, at, at + RECEIVED_MESSAGE_WORDS)
-    messages[at + RECEIVED_MESSAGE.sourceBytes] = writeSockaddr(
-      messages,
-      at + RECEIVED_MESSAGE.source,
-      arriving.from ?? DEFAULT_SOURCE,
-      this.domain,
-    )
+    messages[at + RECEIVED_MESSAGE.sourceBytes] = this.#writeSource(messages, at + RECEIVED_MESSAGE.source, arriving)
     messages[at + RECEIVED_MESSAGE.segmentBytes] = arriving.segmentBytes ?? 0
     writeAncillary(messages, at, arriving, this.domain)
     if (present < payload.length) {
@@ -492,6 +493,12 @@ export class FakeSocket implements NativeSocket {
     }
     messages[RECEIVE_HEADER.payloadBytes]! += present
     this.#writeDatagrams(tables, i, present, payload.length, arriving.segmentBytes ?? payload.length)
+  }
+
+  #writeSource(messages: Uint32Array, at: number, { from, netlink }: ArrivingMessage): number {
+    if (this.domain !== k.AF_NETLINK) return writeSockaddr(messages, at, from ?? DEFAULT_SOURCE, this.domain)
+    messages.set([k.AF_NETLINK, netlink?.port ?? 0, netlink?.groups ?? 0], at)
+    return SOCKADDR_NL_BYTES
   }
 
   #writeDatagrams(tables: Tables, message: number, present: number, onWire: number, step: number): void {
@@ -629,6 +636,7 @@ const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 const FIRST_FD = 20
 const EPHEMERAL_PORT = 40_000
 const EDESTADDRREQ = 89
+const SOCKADDR_NL_BYTES = 12
 const MAX_UDP_PAYLOAD_BYTES = 65_527
 /** `UDP_MAX_SEGMENTS` until Linux 6.8. */
 const MAX_SEGMENTS = 64

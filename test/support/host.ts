@@ -48,6 +48,8 @@ export interface Kept {
   /** Waits until something is so. */
   until: (condition: () => boolean) => Promise<void>
   timer: NodeJS.Timeout
+  /** What the monitor told: `addressAdded v0 10.0.0.1`. */
+  told: string[]
 }
 
 interface Answer {

@@ -21,6 +21,7 @@ export function advise(facts: Facts): Advice[] {
     ...adviseCounters(facts),
     ...adviseReversePath(facts),
     ...adviseMemberships(facts),
+    ...adviseSnooping(facts),
   ]
 }
 
@@ -99,7 +100,7 @@ function adviseCounters({ udp, udp6, backlogDrops, sysctls }: Facts): Advice[] {
 /** Strict filtering matters where there is a choice of interfaces. */
 function adviseReversePath({ interfaces, reversePathFilter }: Facts): Advice[] {
   const candidates = interfaces.filter(
-    ({ isUp, isLoopback, addresses }) => isUp && !isLoopback && addresses.some((address) => address.includes('.')),
+    ({ up, loopback, addresses }) => up && !loopback && addresses.some(({ family }) => family === 'IPv4'),
   )
   if (candidates.length < 2) return []
   const strict = candidates.filter(({ name }) => reversePathFilter[name] === 1).map(({ name }) => name)
@@ -125,6 +126,19 @@ function adviseMemberships({ sysctls }: Facts): Advice[] {
       command: `sudo sysctl -w net.ipv4.igmp_max_memberships=${DEFAULT_MEMBERSHIPS}`,
     },
   ]
+}
+
+/** RFC 4541 section 2.1.1: who snoops needs somebody who asks, or the memberships it has seen time out. */
+function adviseSnooping({ bridges, interfaces }: Facts): Advice[] {
+  return bridges
+    .filter(({ name, snooping, querier }) => snooping && !querier && interfaces.some((one) => one.name === name && one.up))
+    .map(({ name }) => ({
+      id: 'snooping',
+      problem: `the bridge ${name} snoops on multicast, and does not ask for members`,
+      command: `sudo ip link set dev ${name} type bridge mcast_querier 1`,
+      explanation:
+        'Without a router or a switch that asks, it forgets after about four minutes who wanted a group, and a receiver behind it hears nothing any more. Leave it if there is one.',
+    }))
 }
 
 function share(part: number, received: number): string {

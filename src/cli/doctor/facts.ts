@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs'
-import { UdpSocket, capabilities, type Capabilities } from '../../index.js'
-import { listInterfaces, type Interface } from '../interfaces.js'
+import { UdpSocket, capabilities, interfaces, type Capabilities, type NetworkInterface } from '../../index.js'
+import { readBridges, readGroups, type Bridge, type JoinedGroup } from './multicast.js'
 
 /** What was found on this host. Advice and report are made of it, and `--json` prints it. */
 export interface Facts {
@@ -12,7 +12,10 @@ export interface Facts {
   readonly sysctls: Readonly<Record<SysctlName, number | undefined>>
   /** What a socket has, and what it gets that asks for {@link WANTED_BUFFER_BYTES}; in bytes as they are asked for. */
   readonly socketBuffers: SocketBuffers | undefined
-  readonly interfaces: readonly Interface[]
+  readonly interfaces: readonly NetworkInterface[]
+  /** Multicast groups that are joined on this host, by interface. */
+  readonly groups: readonly JoinedGroup[]
+  readonly bridges: readonly Bridge[]
   /** The reverse-path filter in effect, by interface: the higher of its own value and that of `all`. */
   readonly reversePathFilter: Readonly<Record<string, number>>
   /** /proc/net/snmp and snmp6 since the host was started. */
@@ -38,6 +41,7 @@ export const SYSCTLS = [
   'net.core.netdev_max_backlog',
   'net.ipv4.igmp_max_memberships',
   'net.ipv4.igmp_max_msf',
+  'net.ipv6.mld_max_msf',
   'net.ipv4.ip_unprivileged_port_start',
 ] as const
 export type SysctlName = (typeof SYSCTLS)[number]
@@ -48,7 +52,8 @@ export function gatherFacts(geysirVersion: string): Facts {
     versions: { geysir: geysirVersion, node: process.version, kernel: kernelRelease(), architecture: process.arch },
     ...probed,
     sysctls: Object.fromEntries(SYSCTLS.map((name) => [name, readSysctl(name)])) as Facts['sysctls'],
-    interfaces: listInterfaces(),
+    groups: readGroups(),
+    bridges: readBridges(),
     reversePathFilter: readReversePathFilter(),
     udp: readCounters('/proc/net/snmp', parseSnmp),
     udp6: readCounters('/proc/net/snmp6', parseSnmp6),
@@ -56,11 +61,16 @@ export function gatherFacts(geysirVersion: string): Facts {
   }
 }
 
-function probe(): Pick<Facts, 'capabilities' | 'capabilitiesProblem' | 'socketBuffers'> {
+function probe(): Pick<Facts, 'capabilities' | 'capabilitiesProblem' | 'socketBuffers' | 'interfaces'> {
   try {
-    return { capabilities: capabilities(), capabilitiesProblem: undefined, socketBuffers: tryBuffers() }
+    return {
+      capabilities: capabilities(),
+      capabilitiesProblem: undefined,
+      socketBuffers: tryBuffers(),
+      interfaces: interfaces(),
+    }
   } catch (error) {
-    return { capabilities: undefined, capabilitiesProblem: (error as Error).message, socketBuffers: undefined }
+    return { capabilities: undefined, capabilitiesProblem: (error as Error).message, socketBuffers: undefined, interfaces: [] }
   }
 }
 

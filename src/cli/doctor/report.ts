@@ -1,7 +1,9 @@
 import type { Capabilities } from '../../index.js'
 import { bytes, grouped } from '../numbers.js'
+import { describeInterfaces } from '../interface-text.js'
 import type { Advice } from './advice.js'
 import { WANTED_BUFFER_BYTES, type Facts, type SysctlName } from './facts.js'
+import type { JoinedGroup } from './multicast.js'
 
 /** The facts as text, a section each. */
 export function describeFacts(facts: Facts, advice: readonly Advice[]): string {
@@ -10,7 +12,7 @@ export function describeFacts(facts: Facts, advice: readonly Advice[]): string {
     `geysir ${geysir}, Node ${node}, Linux ${kernel}, ${architecture}`,
     section('Buffers', describeBuffers(facts)),
     section('Multicast', describeMulticast(facts)),
-    section('Interfaces', describeInterfaces(facts)),
+    section('Interfaces', describeHostInterfaces(facts)),
     section('UDP counters since the host was started, all programs', describeCounters(facts)),
     section('Probed', describeCapabilities(facts)),
     describeAdvice(advice),
@@ -30,32 +32,43 @@ function describeBuffers({ sysctls, socketBuffers }: Facts): string[] {
   ]
 }
 
-function describeMulticast({ sysctls }: Facts): string[] {
+function describeMulticast({ sysctls, groups, bridges }: Facts): string[] {
+  const joined = (isIpv6: boolean): number =>
+    groups.filter(({ group }) => group.includes(':') === isIpv6).reduce((sum, { users }) => sum + users, 0)
+  const mostSources = (isIpv6: boolean): number =>
+    Math.max(0, ...groups.filter(({ group }) => group.includes(':') === isIpv6).map(({ sources }) => sources))
+  const limit = (name: SysctlName): string => known(sysctls[name], grouped)
   return [
-    `${known(sysctls['net.ipv4.igmp_max_memberships'], grouped)} IPv4 groups a socket (net.ipv4.igmp_max_memberships)`,
-    `${known(sysctls['net.ipv4.igmp_max_msf'], grouped)} sources a group (net.ipv4.igmp_max_msf)`,
-    `${known(sysctls['net.core.optmem_max'])} for the options of a socket, which groups live in (net.core.optmem_max)`,
+    `${limit('net.ipv4.igmp_max_memberships')} IPv4 groups a socket (net.ipv4.igmp_max_memberships); all sockets and the kernel: ${joined(false)}`,
+    `${limit('net.ipv4.igmp_max_msf')} sources a group (net.ipv4.igmp_max_msf); most in one group: ${mostSources(false)}`,
+    `${limit('net.ipv6.mld_max_msf')} sources an IPv6 group (net.ipv6.mld_max_msf); most in one group: ${mostSources(true)}`,
+    `${known(sysctls['net.core.optmem_max'])} for the options of a socket, which groups live in (net.core.optmem_max); IPv6: ${joined(true)}`,
+    ...describeGroups(groups),
+    ...bridges.map(
+      ({ name, snooping, querier }) =>
+        `${name}: a bridge, ${snooping ? 'forwards groups where they are asked for' : 'forwards every group everywhere'}, ${querier ? 'asks for members' : 'asks nobody'}`,
+    ),
   ]
 }
 
-function describeInterfaces({ interfaces, reversePathFilter }: Facts): string[] {
-  const lines: string[] = []
-  const width = Math.max(0, ...interfaces.map(({ name }) => name.length))
+/** What every host joins is left out: of no interest, and long. */
+function describeGroups(groups: readonly JoinedGroup[]): string[] {
+  return groups
+    .filter(({ group }) => group !== '224.0.0.1' && !/^ff0[12]::(1|1:ff[\da-f]{2}:[\da-f]+)$/.test(group))
+    .map(({ interface: name, group, users, sources, programs }) => {
+      const by = programs.length === 0 ? '' : `, bound by ${programs.join(', ')}`
+      const named = sources === 0 ? '' : `, ${sources} sources named`
+      return `${group} is joined on ${name}, ${users === 1 ? 'once' : `${users} times`}${named}${by}`
+    })
+}
+
+function describeHostInterfaces({ interfaces, reversePathFilter }: Facts): string[] {
   const meanings = new Set<number>()
-  for (const { name, index, mtuBytes, isUp, state, isMulticast, addresses } of interfaces) {
+  const lines = describeInterfaces(interfaces, ({ name, up }) => {
     const filter = reversePathFilter[name]
-    if (filter !== undefined && isUp) meanings.add(filter)
-    const parts = [
-      `index ${index}`,
-      isUp ? (state === 'down' ? 'up, no carrier' : 'up') : 'down',
-      `MTU ${mtuBytes}`,
-      isMulticast ? 'multicast' : 'no multicast',
-      ...(filter === undefined ? [] : [`rp_filter ${filter}`]),
-    ]
-    lines.push(`${name.padEnd(width)}  ${parts.join(', ')}`)
-    for (const address of addresses) lines.push(`${' '.repeat(width)}  ${address}`)
-  }
-  if (lines.length === 0) lines.push('none')
+    if (filter !== undefined && up) meanings.add(filter)
+    return filter === undefined ? [] : [`rp_filter ${filter}`]
+  })
   for (const filter of [...meanings].sort()) lines.push(`rp_filter ${filter}: ${REVERSE_PATH[filter] ?? 'unknown'}`)
   lines.push('whether a device segments by itself: ethtool -k NAME | grep udp-segmentation; else the kernel does it, just before')
   return lines
