@@ -129,10 +129,10 @@ export class MembershipKeeper {
     }
     const interfaces = this.#byIndex()
     for (const group of this.#groups.values()) {
-      const indexes = new Set(reasons.keys())
-      for (const chosen of this.#chooseAgain(group)) indexes.add(chosen)
-      for (const index of indexes) {
-        this.#settle(group, index, interfaces.get(index), reasons.get(index) ?? 'the routing table chooses another interface')
+      const chosen = this.#chooseAgain(group)
+      for (const index of new Set([...chosen, ...reasons.keys()])) {
+        const reason = chosen.includes(index) ? ANOTHER_CHOICE : reasons.get(index)!
+        this.#settle(group, index, interfaces.get(index), reason)
       }
     }
     this.#scheduleRetry(true)
@@ -145,7 +145,7 @@ export class MembershipKeeper {
     }
   }
 
-  /** @returns The interfaces that this concerns: the one that was chosen and the one that is. */
+  /** @returns The interfaces that this concerns: the one that is chosen now and, after it, the one that was. None if they are the same. */
   #chooseAgain(group: Group): number[] {
     if (group.interest.interfaces !== 'kernel') return []
     const before = group.kernelChoice
@@ -156,7 +156,8 @@ export class MembershipKeeper {
       group.kernelChoice = undefined
       this.#fail(group, NO_INTERFACE, undefined, 'the routing table has no interface for it', error)
     }
-    return [before, group.kernelChoice].filter((index) => index !== undefined)
+    if (before === group.kernelChoice) return []
+    return [group.kernelChoice, before].filter((index) => index !== undefined)
   }
 
   /** Joins or leaves a group on one interface, if what is wished is not what is. */
@@ -287,6 +288,7 @@ class Group {
   }
 }
 
+const ANOTHER_CHOICE = 'the routing table chooses another interface'
 const REASONS: Readonly<Record<InterfaceChange['type'], string>> = {
   interfaceAdded: 'interface added',
   interfaceRemoved: 'interface removed',

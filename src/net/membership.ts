@@ -7,7 +7,6 @@ import {
   checkOneOf,
   checkOptions,
   closedError,
-  invalidArgType,
   invalidArgValue,
   type Clock,
   type Endpoint,
@@ -27,7 +26,13 @@ import { Shard } from './membership-shard.js'
 import { ShardSet } from './membership-shards.js'
 import type { MembershipStatistics } from './membership-statistics.js'
 import { kernelChoice } from './multicast-kernel-choice.js'
-import { RECEIVER_RULES, checkSocketOptions, openMulticastReceiver, type ReceiverSocketOptions } from './multicast-rules.js'
+import {
+  RECEIVER_RULES,
+  checkMonitor,
+  checkSocketOptions,
+  openMulticastReceiver,
+  type ReceiverSocketOptions,
+} from './multicast-rules.js'
 
 /** Options of `new Membership`. */
 export interface MembershipOptions {
@@ -358,11 +363,6 @@ function copyWindow(copies: unknown): CopyWindow | undefined {
     checkInteger('options.copies.maxDatagrams', maxDatagrams, 1, MAX_WINDOW_DATAGRAMS),
     systemRandom.uint32(),
   )
-}
-
-function checkMonitor(value: unknown): void {
-  if (typeof value === 'object' && value !== null && 'interfaces' in value && typeof value.interfaces === 'function') return
-  throw invalidArgType('options.monitor', 'an interface monitor', value)
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['monitor', 'port', 'bindTo', 'copies', 'socket', 'clock', 'signal'])

@@ -1,5 +1,13 @@
 import { loadAddon, type Addon } from '../binding/index.js'
-import { Endpoint, checkInteger, checkLocalPort, checkOneOf, checkOptions, invalidArgValue } from '../core/index.js'
+import {
+  Endpoint,
+  checkInteger,
+  checkLocalPort,
+  checkOneOf,
+  checkOptions,
+  invalidArgType,
+  invalidArgValue,
+} from '../core/index.js'
 import { UdpSocket, type UdpSocketOptions } from '../socket/index.js'
 
 /** How every socket here that receives groups is opened; the rules of sending are in `multicast-sender.ts`. */
@@ -60,6 +68,12 @@ export function checkSocketOptions(name: string, value: unknown, decided: readon
 /** TTL or hop limit of groups. @throws Misuse. */
 export function checkMulticastTtl(name: string, value: unknown): number {
   return checkInteger(name, value, 0, MAX_TTL)
+}
+
+/** Something that tells interfaces. @throws Misuse. */
+export function checkMonitor(value: unknown): void {
+  if (typeof value === 'object' && value !== null && 'interfaces' in value && typeof value.interfaces === 'function') return
+  throw invalidArgType('options.monitor', 'an interface monitor', value)
 }
 
 function groupOf({ group }: MulticastReceiverOptions, type: 'udp4' | 'udp6', port: number): Endpoint {

@@ -17,8 +17,9 @@ import {
   type UdpSocketOptions,
 } from '../socket/index.js'
 import { checkInterface, findInterface } from '../socket/interface-lookup.js'
+import type { InterfaceChange, InterfaceSource } from './interface-change.js'
 import { kernelChoice } from './multicast-kernel-choice.js'
-import { checkMulticastTtl, checkSocketOptions } from './multicast-rules.js'
+import { checkMonitor, checkMulticastTtl, checkSocketOptions } from './multicast-rules.js'
 
 /** Options of {@link openMulticastSender}. */
 export interface MulticastSenderOptions {
@@ -32,6 +33,11 @@ export interface MulticastSenderOptions {
   ttl?: number
   /** Members on this host receive it, too. Default true. */
   loopback?: boolean
+  /**
+   * Follow the interface: when one of that name or address was made again, or its address changed, it is told to the kernel anew. Without
+   * it, a sender keeps to what was there when it was opened, and what it sends fails when that is gone.
+   */
+  monitor?: InterfaceSource
   /** Further options of the socket, but those that the rules set. */
   socket?: SenderSocketOptions
 }
@@ -63,22 +69,33 @@ export class MulticastSender extends UdpSocket {
   readonly group: Endpoint
   /** Is it bound to this host, by TTL 0? */
   readonly isHostOnly: boolean
-  /** Where it sends; 0 where the routing table decides. */
-  readonly interfaceIndex: number
+  readonly #plan: Plan
+  readonly #addon: Addon
+  #index = 0
 
   /** @internal Use {@link openMulticastSender}. */
   constructor(options: MulticastSenderOptions, addon: Addon) {
     const plan = planOf(options, addon)
     super(plan.socketOptions, addon)
+    this.#plan = plan
+    this.#addon = addon
     this.group = plan.group
     this.isHostOnly = plan.ttl === 0
     try {
-      this.interfaceIndex = this.isHostOnly && !plan.group.isIpv4 ? this.#stayHere(addon) : plan.index
+      this.#index = this.isHostOnly && !plan.group.isIpv4 ? this.#stayHere() : plan.index
       if (plan.bindTo !== undefined) this.bindNow(plan.bindTo)
     } catch (error) {
       this.close()
       throw error
     }
+    const { monitor } = options
+    monitor?.on('change', this.#onChange)
+    if (monitor !== undefined) this.once('close', () => void monitor.off('change', this.#onChange))
+  }
+
+  /** Where it sends; 0 where the routing table decides. */
+  get interfaceIndex(): number {
+    return this.#index
   }
 
   /** As of `UdpSocket`. @param endpoint Default: the group. */
@@ -136,9 +153,9 @@ export class MulticastSender extends UdpSocket {
   }
 
   /** Only of a group that is joined on the interface does the kernel keep hop limit 0 to itself (ip6_finish_output2). */
-  #stayHere(addon: Addon): number {
+  #stayHere(): number {
     const { address } = this.group
-    const entries = listInterfaces(addon)
+    const entries = listInterfaces(this.#addon)
     const index = this.#kernelChoice(
       address,
       entries.map((entry) => entry.index),
@@ -151,6 +168,38 @@ export class MulticastSender extends UdpSocket {
     this.joinGroup(address, { interface: index })
     super.setOption('multicastInterface', index)
     return index
+  }
+
+  readonly #onChange = (changes: readonly InterfaceChange[]): void => {
+    if (this.closed) return
+    try {
+      if (this.isHostOnly) this.#stayAgain(changes)
+      else this.#tellAgain()
+    } catch (error) {
+      // It is gone. What is sent until it is back fails with 'sendError', and is counted.
+      if (!(error instanceof SocketError)) throw error
+    }
+  }
+
+  /** The index of the name, and the address that goes with it, may be others now. */
+  #tellAgain(): void {
+    const { wanted, source } = this.#plan
+    const name = interfaceWithSource(wanted, source, this.#addon)
+    if (name === 0) return
+    const { index } = findInterface(this.#addon, 'options.interface', name)
+    super.setOption('multicastInterface', name)
+    this.#index = index
+  }
+
+  /** Over IPv6, the membership that keeps TTL 0 here is gone with its interface. */
+  #stayAgain(changes: readonly InterfaceChange[]): void {
+    if (this.group.isIpv4) return
+    const isGone = changes.some(({ type, before }) => type === 'interfaceRemoved' && before?.index === this.#index)
+    if (!isGone && this.#index !== 0) return
+    const old = this.#index
+    this.#index = 0
+    if (old !== 0) super.leaveGroup(this.group.address, { interface: old })
+    this.#index = this.#stayHere()
   }
 
   #kernelChoice(group: string, indexes: readonly number[]): number | undefined {
@@ -172,6 +221,9 @@ interface Plan {
   readonly group: Endpoint
   readonly ttl: number
   readonly index: number
+  /** As it was asked for, to be looked up again. */
+  readonly wanted: string | number
+  readonly source: Endpoint | undefined
   readonly socketOptions: UdpSocketOptions
   /** IPv6 has no other way to tell the source of all that a socket sends. */
   readonly bindTo: Endpoint | undefined
@@ -186,6 +238,7 @@ function planOf(options: MulticastSenderOptions, addon: Addon): Plan {
   const ttl = checkMulticastTtl('options.ttl', options.ttl ?? 1)
   const multicastLoopback = checkBoolean('options.loopback', options.loopback ?? true)
   if (ttl === 0 && !multicastLoopback) throw invalidArgValue('options.loopback', false, 'contradicts ttl 0: nobody would hear it')
+  if (options.monitor !== undefined) checkMonitor(options.monitor)
   checkSocketOptions('options.socket', options.socket, SENDER_RULES)
   const source = options.source === undefined ? undefined : sourceOf(options.source, group)
   const wanted = options.interface ?? group.scopeId
@@ -196,7 +249,7 @@ function planOf(options: MulticastSenderOptions, addon: Addon): Plan {
   const name = interfaceWithSource(wanted, source, addon)
   const index = name === 0 ? 0 : findInterface(addon, 'options.interface', name).index
   const bindTo = source && !group.isIpv4 ? withScope(source, index) : undefined
-  return { group, ttl, index, bindTo, socketOptions: { ...options.socket, ...rules, multicastInterface: name } }
+  return { group, ttl, index, wanted, source, bindTo, socketOptions: { ...options.socket, ...rules, multicastInterface: name } }
 }
 
 function hostOnlyPlan(
@@ -216,10 +269,18 @@ function hostOnlyPlan(
   }
   if (source !== undefined)
     throw invalidArgValue('options.source', source.address, 'cannot be chosen with ttl 0, for this host only')
-  if (!group.isIpv4) return { group, ttl: 0, index: 0, bindTo: undefined, socketOptions }
+  if (!group.isIpv4) return { group, ttl: 0, index: 0, wanted, source, bindTo: undefined, socketOptions }
   if (loopback === undefined) throw new SocketError('getifaddrs', -ERRNO.ENODEV, 'loopback')
   const { index } = loopback
-  return { group, ttl: 0, index, bindTo: undefined, socketOptions: { ...socketOptions, multicastInterface: index } }
+  return {
+    group,
+    ttl: 0,
+    index,
+    wanted,
+    source,
+    bindTo: undefined,
+    socketOptions: { ...socketOptions, multicastInterface: index },
+  }
 }
 
 /** What `multicastInterface` is to be, so that interface and source go to the kernel together. */
@@ -261,7 +322,7 @@ const SENDER_RULES = [
   'multicastInterface',
   'bindToDevice',
 ] as const
-const KNOWN: ReadonlySet<string> = new Set(['group', 'interface', 'source', 'ttl', 'loopback', 'socket'])
+const KNOWN: ReadonlySet<string> = new Set(['group', 'interface', 'source', 'ttl', 'loopback', 'monitor', 'socket'])
 const FIXED_BY_HOST_ONLY: ReadonlySet<KernelOptionName> = new Set<KernelOptionName>([
   'multicastTtl',
   'multicastInterface',

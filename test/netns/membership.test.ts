@@ -252,18 +252,32 @@ describe.skipIf(lacking('network namespaces with bridges', namespaceProblem() ??
       network.sysctl('b', 'net.ipv4.igmp_max_memberships', usual)
     })
 
-    test('hears 25 sources of one group, of which a socket may name 10', async () => {
-      const sources = Array.from({ length: 25 }, (_, i) => `10.78.0.${150 + i}`)
-      await join([GROUP], { sources, loopback: false })
-      expect(await stats()).toMatchObject({ sockets: 3, memberships: 1 })
-      const spoken = [sources[0]!, sources[12]!, sources[24]!]
-      for (const source of [...spoken, '10.78.0.200']) network.ip('a', `addr add ${source}/24 dev br0`)
-      for (const source of ['10.78.0.200', ...spoken]) {
-        await a.run(send, { texts: [source], group: GROUP, port, interface: 'br0', source })
-      }
+    test.each([
+      { group: GROUP, prefix: '10.78.0.', bits: 24, count: 25, sockets: 3 },
+      { group: GROUP6, prefix: 'fd78::', bits: 64, count: 70, sockets: 2 },
+    ])('hears $count sources of $group, more than a socket may name', async ({ group, prefix, bits, count, sockets }) => {
+      const sources = Array.from({ length: count }, (_, i) => `${prefix}${150 + i}`)
+      await join([group], { sources, loopback: false })
+      expect(await stats()).toMatchObject({ sockets, memberships: 1 })
+      const spoken = [sources[0]!, sources[12]!, sources[count - 1]!]
+      const unheard = `${prefix}149`
+      const flags = group === GROUP6 ? ' nodad' : ''
+      for (const source of [...spoken, unheard]) network.ip('a', `addr add ${source}/${bits} dev br0${flags}`)
+      for (const source of [unheard, ...spoken]) await a.run(send, { texts: [source], group, port, interface: 'br0', source })
       await b.run(({ keep }) => keep.until(() => keep.heard.length >= 3))
       expect(await b.run(({ keep }) => keep.heard.map(({ text }) => text).sort())).toEqual(spoken.sort())
-      for (const source of [...spoken, '10.78.0.200']) network.ip('a', `addr del ${source}/24 dev br0`)
+      for (const source of [...spoken, unheard]) network.ip('a', `addr del ${source}/${bits} dev br0`)
+    })
+
+    test('an IPv6 group with sources is heard by each interface that it is joined on', async () => {
+      addWire(2)
+      await join([GROUP6], { sources: ['fd78::1'] }, { copies: 'deliver' })
+      await joinedOn(['vb1', 'vb2'], GROUP6)
+      await a.run(send, { texts: ['x'], group: GROUP6, port, interface: 'br0', source: 'fd78::1' })
+      await b.run(({ keep }) => keep.until(() => keep.heard.length >= 2))
+      const by = await b.run(({ keep }) => keep.heard.map(({ index }) => index).sort())
+      expect(by).toEqual(await b.run(({ keep }) => ['vb1', 'vb2'].map((name) => keep.monitor.interface(name)!.index).sort()))
+      network.ip('b', 'link del vb2')
     })
 
     test('a membership that is denied names the sysctl, and is tried again', async () => {

@@ -89,6 +89,7 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a multicast 
         const socket = geysir.openMulticastSender({ group: { address: group, port: 9 }, ttl: 0, socket: { sendOffload: false } })
         let refusal = 'none'
         try {
+          // eslint-disable-next-line @typescript-eslint/no-implied-eval -- functions travel as text
           ;(new Function('socket', code) as (each: unknown) => void)(socket)
         } catch (error) {
           refusal = (error as { code: string }).code
@@ -159,6 +160,45 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a multicast 
     await expect(attempt).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
   })
 
+  test('with a monitor it goes on sending when its interface was deleted and made again with another address', async () => {
+    const make = (address: string): void => {
+      network.ip('a', 'link add vx type veth peer name vy')
+      network.ip('a', `addr add ${address}/24 dev vx`)
+      network.ip('a', 'link set vx up')
+    }
+    make('10.79.3.1')
+    await a.run(({ geysir, keep }) => {
+      const monitor = new geysir.InterfaceMonitor({ settleMs: 0 })
+      const membership = new geysir.Membership({ monitor })
+      keep.until = async (condition) => {
+        while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
+      }
+      keep.heard = []
+      membership.on('datagram', (payload, from, batch, i) => {
+        keep.heard.push({ text: `${payload.toString()} from ${from.address}`, group: batch.destination(i), index: 0, atMs: 0 })
+      })
+      membership.join('239.77.6.9', { interfaces: ['vx'], loopback: false })
+      const group = { address: '239.77.6.9', port: membership.port }
+      keep.monitor = monitor
+      keep.membership = membership
+      keep.socket = geysir.openMulticastSender({ group, interface: 'vx', monitor })
+      keep.socket.send('one', geysir.endpoint(group.address, group.port))
+      return keep.until(() => keep.heard.length === 1)
+    })
+    network.ip('a', 'link del vx')
+    make('10.79.3.2')
+    const heard = await a.run(async ({ geysir, keep }) => {
+      const group = geysir.endpoint('239.77.6.9', keep.membership.port)
+      await keep.until(() => keep.monitor.interface('vx')!.addresses.length > 0 && keep.membership.current().get(group.address)!.length > 0) // prettier-ignore
+      keep.socket.send('two', group)
+      await keep.until(() => keep.heard.length === 2)
+      for (const each of [keep.socket, keep.membership, keep.monitor]) each.close()
+      return keep.heard.map(({ text }) => text)
+    })
+    expect(heard).toEqual(['one from 10.79.3.1', 'two from 10.79.3.2'])
+    network.ip('a', 'link del vx')
+  })
+
   test('one group and interface have one sender, whoever asks, and by whatever name', async () => {
     const result = await a.run(({ geysir }) => {
       const senders = new geysir.MulticastSenders()
@@ -198,7 +238,7 @@ describe.skipIf(lacking('network namespaces', namespaceProblem()))('a multicast 
   /** What b hears of one datagram. */
   async function across(options: MulticastSenderOptions): Promise<{ device: string; from: string; ttl: number }> {
     const { address } = options.group
-    const port = await b.run(async ({ geysir, keep }, address) => {
+    const port = await b.run(({ geysir, keep }, address) => {
       keep.socket?.close()
       const type = address.includes(':') ? 'udp6' : 'udp4'
       keep.socket = geysir.openMulticastReceiver({ type, socket: { receiveTtl: true } })
