@@ -104,6 +104,10 @@ describe('a paused host', () => {
     network.clock.runUntilIdle()
     expect(seen.map(({ timeMs }) => timeMs)).toEqual([51])
     expect(drains).toBe(1)
+    hostA.pause()
+    hostA.resume()
+    network.clock.runUntilIdle()
+    expect(drains).toBe(1)
   })
 
   test('runs its overdue timers when it goes on, in their order, and not those that were cancelled', () => {

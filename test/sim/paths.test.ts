@@ -35,6 +35,17 @@ describe('loss', () => {
       expectShare(twiceInARow, losses, 0.1)
     }))
 
+  test('is another on each path', () => {
+    const two = twoHosts({ lossProbability: 0.5 })
+    const [atA, atB] = [arrivals(two.network, two.a), arrivals(two.network, two.b)]
+    for (let i = 0; i < 100; i++) {
+      two.a.send(numbered(i))
+      two.b.send(numbered(i), two.a.address())
+    }
+    two.network.clock.runUntilIdle()
+    expect(numbersOf(atA)).not.toEqual(numbersOf(atB))
+  })
+
   test('in bursts has the length and the share that were asked for', () =>
     forEachSeed(3, (seed) => {
       const two = twoHosts({ burstLoss: { enterProbability: 0.01, leaveProbability: 0.2 } }, seed)
@@ -250,6 +261,14 @@ describe('an MTU', () => {
     expect(events.slice(1)).toEqual([['EMSGSIZE', peer]])
     expect(two.a.stats()).toMatchObject({ datagramsQueued: 3, datagramsSent: 2, datagramsFailed: 1 })
     expect(two.network.stats()).toMatchObject({ sent: 2, delivered: 0, inFlight: 1 })
+  })
+
+  test('that was learnt is forgotten when the sender restarts', () => {
+    const two = twoHosts({ mtuBytes: 1000, tooBig: 'error' })
+    two.a.send(Buffer.alloc(1400))
+    two.network.clock.runUntilIdle()
+    two.hostA.restart()
+    expect(two.hostA.openLink().unfragmentedBytes(two.b.address())).toBe(1472)
   })
 
   test('of the device is what unfragmentedBytes says', () => {

@@ -1,4 +1,10 @@
-import { SimulatedNetwork, type HostOptions, type PathOptions, type SimulatedHost, type SimulatedLink } from '../../src/testing/index.js'
+import {
+  SimulatedNetwork,
+  type HostOptions,
+  type PathOptions,
+  type SimulatedHost,
+  type SimulatedLink,
+} from '../../src/testing/index.js'
 
 /** Two hosts and a link on each. */
 export interface TwoHosts {

@@ -60,3 +60,19 @@ test('events come by time and, at one time, in the order in which they were adde
     }),
   )
 })
+
+test('what is left when cancelled events are dropped still comes by time', async () => {
+  await checkProperty(
+    fc.property(fc.array(fc.record({ timeMs: fc.nat(1000), keep: fc.boolean() }), { maxLength: 200 }), (given) => {
+      const queue = new EventQueue()
+      const events = given.map(({ timeMs }, i) => numbered(i, timeMs))
+      for (const event of events) queue.push(event.timeMs, event)
+      for (const [i, { keep }] of given.entries()) events[i]!.isCancelled = !keep
+      queue.dropCancelled()
+      const expected = events.filter((event) => !event.isCancelled).sort((a, b) => a.timeMs - b.timeMs || a.number - b.number)
+      const seen: ScheduledEvent[] = []
+      while (queue.size > 0) seen.push(queue.pop())
+      expect(seen).toEqual(expected)
+    }),
+  )
+})

@@ -1,6 +1,6 @@
 import { once, EventEmitter } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { VirtualClock } from '../../../src/testing/index.js'
+import { SimulatedNetwork, VirtualClock } from '../../../src/testing/index.js'
 import { failure, rejection } from '../support/errors.js'
 
 describe('a virtual clock', () => {
@@ -176,6 +176,22 @@ describe('the ways with promises', () => {
     await done
     expect(seen).toEqual([10, 20, 30])
     expect(clock.nowMs()).toBe(100)
+  })
+
+  test('let what a link tells at the end of the tick be heard before time moves on', async () => {
+    const network = new SimulatedNetwork(1)
+    const link = network.addHost().openLink()
+    const seen: number[] = []
+    network.clock.setTimer(() => undefined, 11)
+    void (async () => {
+      await new Promise<void>((resolve) => void network.clock.setTimer(resolve, 10))
+      await Promise.resolve()
+      link.close()
+      await once(link, 'close')
+      seen.push(network.clock.nowMs())
+    })()
+    await network.clock.runUntilIdleAsync()
+    expect(seen).toEqual([10])
   })
 
   test('become idle, or see a condition, only then', async () => {
