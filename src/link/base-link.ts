@@ -18,14 +18,16 @@ import {
   type Link,
   type Payload,
 } from '../core/index.js'
-import { DATAGRAM_TYPE, HEADER_BYTES, emptyHeader, readHeader, writeHeader } from './header.js'
-import { IncomingRequest } from './incoming-request.js'
+import { followListeners } from './follow-listeners.js'
+import { DATAGRAM_TYPE, HEADER_BYTES, writeHeader } from './header.js'
+import type { IncomingRequest } from './incoming-request.js'
 import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
 import { payloadBuffer } from './payload.js'
 import type { DatagramSocket, DatagramSource, SourceOptions, Surroundings } from './platform.js'
+import { LinkInbox, type Inspect } from './link-inbox.js'
 import type { ResolvedCommon } from './options/link-options.js'
 import { Requests, type RequestPlan } from './requests.js'
-import { SelectedBatch, type OwnedBatch } from './selected-batch.js'
+import type { OwnedBatch } from './selected-batch.js'
 
 /** What one request may ask for. */
 export interface RequestOptions {
@@ -43,9 +45,6 @@ export interface RequestOptions {
 export type BaseOptions = Pick<ResolvedCommon, 'header' | 'requestTimeoutMs' | 'requestRetryMs' | 'maxPendingRequests'> & {
   readonly role: 'client' | 'server'
 }
-
-/** Looks at datagram `i` of a raw batch: false, and it is not for the user. */
-export type Inspect = (batch: OwnedBatch, i: number) => boolean
 
 interface Input {
   readonly source: DatagramSource
@@ -79,9 +78,8 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   readonly #inputs: Input[] = []
   readonly #carriers = new Set<Link | DatagramSource>()
   readonly #consumers = new BatchConsumers<OwnedBatch>(() => this.watch())
-  readonly #seen = emptyHeader()
-  readonly #respond = (payload: Payload, request: IncomingRequest): boolean => this.#sendResponse(payload, request)
-  readonly #counters = { received: 0, bytesReceived: 0, malformed: 0, own: 0, foreign: 0, unheard: 0, refused: 0, requests: 0 }
+  readonly #inbox: LinkInbox
+  #refused = 0
   #drainOwed = false
   #wasHeard = false
   #closed = false
@@ -105,6 +103,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
         if (plan.endpoint === undefined) this.requestTimedOut?.()
       },
     })
+    this.#inbox = this.#makeInbox()
     this.#own(output)
     output.on('drain', () => this.#emitDrain())
     output.on('sendError', (error, endpoint) => this.tell('sendError', error, endpoint))
@@ -217,7 +216,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 
   stats(): KindLinkStatistics {
     const sums = this.#output.stats()
-    const { received, bytesReceived, malformed, own, foreign, unheard, refused, requests } = this.#counters
+    const { received, bytesReceived, malformed, own, foreign, unheard, requests } = this.#inbox.counters
     const asked = this.requests.counters
     return {
       datagramsQueued: sums.datagramsQueued,
@@ -227,7 +226,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       queuedDatagrams: sums.queuedDatagrams,
       queuedBytes: sums.queuedBytes - this.#headerBytes * sums.queuedDatagrams,
       bytesSent: sums.bytesSent - this.#headerBytes * sums.datagramsSent,
-      datagramsRefused: sums.datagramsRefused + refused,
+      datagramsRefused: sums.datagramsRefused + this.#refused,
       datagramsReceived: received,
       bytesReceived,
       datagramsMalformed: malformed,
@@ -284,17 +283,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 
   // Receiving follows the listeners. `once` and `prependOnceListener` come through these as well.
   static {
-    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
-    for (const name of names) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => BaseLink
-      const value = function (this: BaseLink, ...args: unknown[]): BaseLink {
-        const result = inherited.apply(this, args)
-        this.watch()
-        return result
-      }
-      Object.defineProperty(BaseLink.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(BaseLink.prototype, (link) => link.watch())
   }
 
   // What a kind uses.
@@ -310,7 +299,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
       source,
       inspect,
       always,
-      onBatch: (batch) => this.#receive(batch as OwnedBatch, inspect),
+      onBatch: (batch) => this.#inbox.receive(batch as OwnedBatch, inspect),
       isReceiving: false,
     }
     this.#inputs.push(input)
@@ -362,12 +351,8 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     if (this.#drainOwed) this.#emitDrain()
   }
 
-  protected get isFull(): boolean {
-    return this.#drainOwed
-  }
-
   protected countForeign(): void {
-    this.#counters.foreign++
+    this.#inbox.counters.foreign++
   }
 
   /** Calls listeners. What they throw costs nobody else the event. */
@@ -377,6 +362,27 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 
   get #headerBytes(): number {
     return this.header ? HEADER_BYTES : 0
+  }
+
+  #makeInbox(): LinkInbox {
+    return new LinkInbox({
+      isServer: this.role === 'server',
+      hasHeader: this.header,
+      senderId: this.senderId,
+      respond: (payload, request) => this.#sendResponse(payload, request),
+      isClosed: () => this.#closed,
+      isHeard: () => this.isHeard,
+      hasListener: (event) => this.listenerCount(event) > 0,
+      tell: (name, ...args) => this.tell(name, ...args),
+      offer: (batch) => {
+        if (this.#consumers.isWaiting) this.#consumers.offer(batch)
+      },
+      answered: (correlation, payload, from) => this.requests.answered(correlation, payload, from),
+      heardStatus: (payload, sender, endpoint) => {
+        this.heardStatus?.(payload, sender, endpoint)
+        return this.heardStatus !== undefined
+      },
+    })
   }
 
   #own(carrier: Link | DatagramSource): void {
@@ -392,98 +398,6 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     for (const carrier of this.#carriers) {
       ;(carrier as unknown as EventEmitter).on('peerError', (error: Error) => this.tell('peerError', error))
     }
-  }
-
-  #receive(batch: OwnedBatch, inspect: Inspect | undefined): void {
-    const { count } = batch
-    // Undefined: all of them.
-    let selected: number[] | undefined = this.header ? [] : undefined
-    if (this.header || inspect !== undefined) {
-      for (let i = 0; i < count && !this.#closed; i++) {
-        if (inspect !== undefined && !inspect(batch, i)) selected ??= Array.from({ length: i }, (_, before) => before)
-        else if (this.header) this.#sortOut(batch, i, selected!)
-        else selected?.push(i)
-      }
-    }
-    if (selected === undefined) this.#deliver(batch)
-    else if (selected.length > 0) this.#deliver(new SelectedBatch(batch, selected, this.#headerBytes))
-  }
-
-  /** Who gets a datagram with a header: those for the batch are added to `selected`. */
-  #sortOut(batch: OwnedBatch, i: number, selected: number[]): void {
-    const payload = batch.payload(i)
-    const header = this.#seen
-    if (!readHeader(payload, header)) {
-      this.#counters.malformed++
-      return
-    }
-    if (header.sender === this.senderId) {
-      this.#counters.own++
-      return
-    }
-    switch (header.type) {
-      case DATAGRAM_TYPE.datagram:
-        selected.push(i)
-        return
-      case DATAGRAM_TYPE.request:
-        this.#countReceived(1, payload.length - HEADER_BYTES)
-        this.#heardRequest(payload.subarray(HEADER_BYTES), batch.endpoint(i), header.sender, header.correlation)
-        return
-      case DATAGRAM_TYPE.response:
-        this.#heardResponse(payload.subarray(HEADER_BYTES), batch.endpoint(i))
-        return
-      default:
-        if (this.heardStatus !== undefined) this.heardStatus(payload.subarray(HEADER_BYTES), header.sender, batch.endpoint(i))
-        else this.#counters.foreign++
-    }
-  }
-
-  #heardRequest(payload: Buffer, endpoint: Endpoint, sender: number, correlation: number): void {
-    this.#counters.requests++
-    if (this.listenerCount('request') === 0) {
-      this.#counters.unheard++
-      return
-    }
-    this.tell('request', new IncomingRequest(payload, endpoint, sender, correlation, this.#respond))
-  }
-
-  #heardResponse(payload: Buffer, endpoint: Endpoint): void {
-    const { addressee, correlation } = this.#seen
-    // On a multicast link everybody hears everybody's responses.
-    if (addressee !== this.senderId) {
-      this.#counters.foreign++
-      return
-    }
-    this.#countReceived(1, payload.length)
-    if (this.requests.answered(correlation, payload, endpoint)) return
-    this.tell('response', payload, endpoint)
-  }
-
-  #deliver(batch: OwnedBatch): void {
-    const { count } = batch
-    this.#countReceived(count, batch.bytes)
-    if (!this.isHeard) {
-      this.#counters.unheard += count
-      return
-    }
-    this.tell('batch', batch)
-    if (this.role === 'client') {
-      if (this.listenerCount('announce') > 0)
-        this.#tellEach(batch, (i) => this.tell('announce', batch.payload(i), batch.endpoint(i)))
-    } else if (!this.header && this.listenerCount('request') > 0) {
-      this.#tellEach(batch, (i) => this.#heardRequest(batch.payload(i), batch.endpoint(i), 0, 0))
-    }
-    if (this.#consumers.isWaiting) this.#consumers.offer(batch)
-  }
-
-  /** A handler may close the link, or give the batch back. */
-  #tellEach(batch: OwnedBatch, tellOne: (i: number) => void): void {
-    for (let i = 0; i < batch.count && !this.#closed; i++) tellOne(i)
-  }
-
-  #countReceived(datagrams: number, bytes: number): void {
-    this.#counters.received += datagrams
-    this.#counters.bytesReceived += bytes
   }
 
   #sendRequest(plan: RequestPlan, correlation: number): boolean {
@@ -502,7 +416,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
 
   #refuse(payload: Payload): false {
     this.#checkLength('payload.length', payloadBytes(payload))
-    this.#counters.refused++
+    this.#refused++
     this.#drainOwed = true
     return false
   }

@@ -21,6 +21,7 @@ export { DiscoveryClientLink, type DiscoveryStatistics } from './discovery/disco
 export { DiscoveryServerLink } from './discovery/discovery-server.js'
 export { srvResolver, staticResolver, type ResolveSrv } from './discovery/resolvers.js'
 export { MulticastLink } from './multicast-link.js'
-export { Service, openService, type ServiceEvents, type ServiceMulticastOptions, type ServiceOptions } from './service.js'
+export { Service, openService, type ServiceEvents, type ServiceMulticastOptions } from './service.js'
 export { ServiceBatch, type ServicePlace } from './service-batch.js'
 export type { ServicePlatform } from './service-platform.js'
+export type { ServiceOptions } from './service-options.js'

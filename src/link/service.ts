@@ -2,55 +2,20 @@ import { EventEmitter } from 'node:events'
 import {
   BatchConsumers,
   Endpoint,
-  checkInteger,
-  checkLocalPort,
-  checkOneOf,
   checkOptions,
   checkPeerPort,
   closedError,
-  invalidArgType,
   invalidArgValue,
   throwingLater,
   type EndpointLike,
-  type Link,
   type LinkStatistics,
   type Payload,
 } from '../core/index.js'
 import type { InterfaceChange, MembershipAudit, NetworkInterface } from '../net/index.js'
+import { followListeners } from './follow-listeners.js'
 import { ServiceBatch, type ObservedBatch, type ServicePlace } from './service-batch.js'
-import {
-  systemServicePlatform,
-  type ServiceMembership,
-  type ServiceMonitor,
-  type ServicePlatform,
-  type ServiceSocket,
-} from './service-platform.js'
-
-/** Options of {@link openService}. Each socket can be left out. */
-export interface ServiceOptions {
-  /** Default both. A family that this host does not have is an error. */
-  families?: readonly ('IPv4' | 'IPv6')[]
-  /** The unicast port; 0: the kernel chooses one for each family. False: no unicast sockets, so nothing can be sent. Default 0. */
-  unicastPort?: number | false
-  /** The port of the groups. Default: no multicast sockets. */
-  multicastPort?: number
-  /** Groups to join, of both families; see {@link Service.join}. */
-  groups?: readonly string[]
-  /** Where groups are joined. Default 'all'. */
-  interfaces?: 'all' | readonly (string | number)[]
-  /** The unicast port of the secured twins. Default: none. */
-  securePort?: number
-  /** Makes a secured twin of its socket: a `Link` around a `Link`. Needed with `securePort`. */
-  secure?: (socket: Link, place: ServicePlace) => Link
-  /** Hops that multicast may take, 1 to 255. Default 1. */
-  multicastTtl?: number
-  /** Members on this host hear what we send. Default true. */
-  multicastLoopback?: boolean
-  /** Closes the service when it is aborted. */
-  signal?: AbortSignal
-  /** The parts that are the operating system's. */
-  platform?: ServicePlatform
-}
+import { resolveServiceOptions, type ResolvedServiceOptions, type ServiceOptions } from './service-options.js'
+import { type ServiceMembership, type ServiceMonitor, type ServiceSocket } from './service-platform.js'
 
 /** What {@link Service.sendMulticast} may be told. */
 export interface ServiceMulticastOptions {
@@ -248,17 +213,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   }
 
   static {
-    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
-    for (const name of names) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => Service
-      const value = function (this: Service, ...args: unknown[]): Service {
-        const result = inherited.apply(this, args)
-        this.#watch()
-        return result
-      }
-      Object.defineProperty(Service.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(Service.prototype, (service) => service.#watch())
   }
 
   async #openAll(): Promise<void> {
@@ -379,55 +334,6 @@ export class Service extends EventEmitter<ServiceEvents> {
 
 type Listen = (event: 'batch', listener: (batch: ObservedBatch) => void) => unknown
 
-interface ResolvedServiceOptions {
-  readonly families: readonly ('IPv4' | 'IPv6')[]
-  readonly unicastPort: number | false
-  readonly multicastPort: number | undefined
-  readonly groups: readonly string[]
-  readonly interfaces: 'all' | readonly (string | number)[]
-  readonly securePort: number | undefined
-  readonly secure: ServiceOptions['secure']
-  readonly multicastTtl: number
-  readonly multicastLoopback: boolean
-  readonly signal: AbortSignal | undefined
-  readonly platform: ServicePlatform
-}
-
-function resolveServiceOptions(options: ServiceOptions): ResolvedServiceOptions {
-  checkOptions('options', options, SERVICE_OPTIONS)
-  const { families = ['IPv4', 'IPv6'], unicastPort = 0, multicastPort, groups = [], securePort, secure, signal } = options
-  if (!Array.isArray(families) || families.length === 0)
-    throw invalidArgType('options.families', 'an array of families', families)
-  for (const family of families) checkOneOf('options.families', family, ['IPv4', 'IPv6'])
-  if (unicastPort !== false) checkLocalPort('options.unicastPort', unicastPort)
-  if (multicastPort !== undefined) checkPeerPort('options.multicastPort', multicastPort)
-  if (securePort !== undefined) checkLocalPort('options.securePort', securePort)
-  if ((securePort === undefined) !== (secure === undefined)) {
-    throw invalidArgValue('options.secure', secure, 'and securePort are given together')
-  }
-  if (groups.length > 0 && multicastPort === undefined) throw invalidArgValue('options.groups', groups, 'needs multicastPort')
-  for (const group of groups) {
-    if (!Endpoint.of(group, 0, 'options.groups').isMulticast)
-      throw invalidArgValue('options.groups', group, 'must be multicast addresses')
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
-  return Object.freeze({
-    families: [...new Set(families)],
-    unicastPort,
-    multicastPort,
-    groups,
-    interfaces: options.interfaces ?? 'all',
-    securePort,
-    secure,
-    multicastTtl: checkInteger('options.multicastTtl', options.multicastTtl ?? 1, 1, 255),
-    multicastLoopback: options.multicastLoopback ?? true,
-    signal,
-    platform: options.platform ?? systemServicePlatform,
-  })
-}
-
 function sourceOn({ addresses, index }: NetworkInterface, family: 'IPv4' | 'IPv6'): Endpoint | undefined {
   const ours = addresses.filter((address) => address.family === family && !address.tentative)
   const best = family === 'IPv6' ? (ours.find(({ scope }) => scope === 'link') ?? ours[0]) : ours[0]
@@ -437,16 +343,3 @@ function sourceOn({ addresses, index }: NetworkInterface, family: 'IPv4' | 'IPv6
 
 const SEND_OPTIONS: ReadonlySet<string> = new Set(['secured'])
 const MULTICAST_OPTIONS: ReadonlySet<string> = new Set(['interfaces'])
-const SERVICE_OPTIONS: ReadonlySet<string> = new Set([
-  'families',
-  'unicastPort',
-  'multicastPort',
-  'groups',
-  'interfaces',
-  'securePort',
-  'secure',
-  'multicastTtl',
-  'multicastLoopback',
-  'signal',
-  'platform',
-])

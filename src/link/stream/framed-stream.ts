@@ -17,6 +17,7 @@ import {
   type Payload,
   type Random,
 } from '../../core/index.js'
+import { followListeners } from '../follow-listeners.js'
 import { emptyFrameCounters, type FrameCounters, type FrameDecoder, type Framing } from '../framing/framing.js'
 import { payloadBuffer } from '../payload.js'
 import { NO_ADDRESS, type ByteStream, type StreamSource } from './byte-stream.js'
@@ -218,17 +219,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   }
 
   static {
-    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
-    for (const name of names) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => FramedStream
-      const value = function (this: FramedStream, ...args: unknown[]): FramedStream {
-        const result = inherited.apply(this, args)
-        this.#watch()
-        return result
-      }
-      Object.defineProperty(FramedStream.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(FramedStream.prototype, (stream) => stream.#watch())
   }
 
   #opened(stream: ByteStream): void {
