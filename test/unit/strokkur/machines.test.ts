@@ -217,6 +217,22 @@ describe('the sender', () => {
   })
 })
 
+test('a redundant chunk that was cut gives the last chunk once all others that it covers are there, and not before', () => {
+  const { chunks, message } = sendMessage(seeded(5), { format: 'classic', bytes: 20_000 })
+  const lastBytes = 20_000 - 2 * 8192
+  const cut = Uint8Array.from(chunks[2]!)
+  cut[64] = 0b110
+  for (let i = 0; i < lastBytes; i++) cut[128 + i] = message[8192 + i]! ^ message[2 * 8192 + i]!
+  const { receiver } = makeReceiver('classic')
+  receiver.init(chunks[0]!)
+  expect(receiver.addChunk(cut)).toBe('rejected')
+  expect(receiver.rejection).toBe('truncated')
+  expect(receiver.addChunk(chunks[1]!)).toBe('more')
+  expect(receiver.addChunk(cut.subarray(0, 128 + lastBytes))).toBe('ready')
+  expect(receiver.chunksRepaired).toBe(1)
+  expectSame(receiver.take(), message)
+})
+
 function rejectionOf(
   format: MessageFormat,
   change: (chunk: Uint8Array) => Uint8Array | undefined,
