@@ -165,7 +165,7 @@ describe('restarts', () => {
   }
 
   test('of either side at any moment end its streams, and new ones are clean', async () => {
-    await forSeeds(seedsOf(150), restartAt, repeat)
+    await forSeeds(seedsOf(100), restartAt, repeat)
   }, 60_000)
 })
 
