@@ -51,29 +51,38 @@ export class Joiner {
     this.#cookies = new Cookies(random)
   }
 
-  /** Asks the node at `endpoint` to join. Who asks again waits for the same answer. */
-  connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): Promise<Peer> {
-    return new Promise((resolve, reject) => {
-      const key = endpoint.toString()
-      const known = this.#attempts.get(key)
-      if (known !== undefined) {
-        known.waiting.push({ resolve, reject })
-        return
+  /** Asks the node at `endpoint` to join. Who asks again waits for the same answer; who cancels, cancels for himself. */
+  connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): { joined: Promise<Peer>; cancel: (error: Error) => void } {
+    let cancel = (_error: Error): void => undefined
+    const joined = new Promise<Peer>((resolve, reject) => {
+      const attempt = this.#attempts.get(endpoint.toString()) ?? this.#begin(endpoint, nowMs, timeoutMs)
+      const waiter = { resolve, reject }
+      attempt.waiting.push(waiter)
+      cancel = (error) => {
+        const index = attempt.waiting.indexOf(waiter)
+        if (index >= 0) attempt.waiting.splice(index, 1)
+        if (attempt.waiting.length === 0 && this.#attempts.get(endpoint.toString()) === attempt) this.#finish(attempt)
+        reject(error)
       }
-      const attempt: Attempt = {
-        endpoint,
-        endMs: nowMs + timeoutMs,
-        cookie: NO_COOKIE,
-        tries: 0,
-        challenges: 0,
-        waiting: [{ resolve, reject }],
-        deadlineMs: Infinity,
-        queueIndex: -1,
-        onDeadline: (now) => this.#onDeadline(attempt, now),
-      }
-      this.#attempts.set(key, attempt)
-      this.#sayHello(attempt, nowMs)
     })
+    return { joined, cancel }
+  }
+
+  #begin(endpoint: Endpoint, nowMs: number, timeoutMs: number): Attempt {
+    const attempt: Attempt = {
+      endpoint,
+      endMs: nowMs + timeoutMs,
+      cookie: NO_COOKIE,
+      tries: 0,
+      challenges: 0,
+      waiting: [],
+      deadlineMs: Infinity,
+      queueIndex: -1,
+      onDeadline: (now) => this.#onDeadline(attempt, now),
+    }
+    this.#attempts.set(endpoint.toString(), attempt)
+    this.#sayHello(attempt, nowMs)
+    return attempt
   }
 
   /** Is this endpoint being asked to join? */
@@ -134,11 +143,9 @@ export class Joiner {
     }
   }
 
-  /** Gives up an attempt, or all. */
-  abort(error: Error, endpoint?: Endpoint): void {
-    for (const attempt of [...this.#attempts.values()]) {
-      if (endpoint === undefined || attempt.endpoint.equals(endpoint)) this.#fail(attempt, error)
-    }
+  /** Gives up all attempts. */
+  abort(error: Error): void {
+    for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, error)
   }
 
   #onDeadline(attempt: Attempt, nowMs: number): void {

@@ -40,7 +40,7 @@ export interface NodeOptions {
   maxMessageBytes?: number
   /** For frames that wait, of all streams together. Default 256 MiB. */
   maxFrameMemoryBytes?: number
-  /** For messages that are being put together, of all streams together. Default 256 MiB. */
+  /** For messages that are being put together, and for noting which packets are missing, of all streams together. Default 256 MiB. */
   maxAssemblyBytes?: number
   /** Default 16 384. Who comes later is refused. */
   maxPeers?: number

@@ -120,12 +120,14 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     if (signal !== undefined) checkSignal('options.signal', signal)
     const known = this.#peersByEndpoint.get(target.toString())
     if (known !== undefined) return Promise.resolve(known)
-    const abort = (): void => this.#joiner.abort(new StreamError('ABORT_ERR', 'The connect was aborted'), target)
-    if (signal?.aborted) return Promise.reject(new StreamError('ABORT_ERR', 'The connect was aborted'))
-    signal?.addEventListener('abort', abort, { once: true })
-    const joined = this.#joiner.connect(target, this.#clock.nowMs(), timeoutMs)
+    const aborted = (): StreamError => new StreamError('ABORT_ERR', 'The connect was aborted')
+    if (signal?.aborted) return Promise.reject(aborted())
+    const { joined, cancel } = this.#joiner.connect(target, this.#clock.nowMs(), timeoutMs)
     this.#armTimer()
-    return signal === undefined ? joined : joined.finally(() => signal.removeEventListener('abort', abort))
+    if (signal === undefined) return joined
+    const abort = (): void => cancel(aborted())
+    signal.addEventListener('abort', abort, { once: true })
+    return joined.finally(() => signal.removeEventListener('abort', abort))
   }
 
   /** The peers that are joined now. */
@@ -212,6 +214,16 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   #work(nowMs: number, batch: DatagramBatch | undefined): void {
     if (this.#closed) return
     this.#isBusy = true
+    try {
+      this.#workThrough(nowMs, batch)
+    } finally {
+      this.#isBusy = false
+    }
+    if (this.#touched.length > 0) this.#scheduleTick()
+    this.#armTimer()
+  }
+
+  #workThrough(nowMs: number, batch: DatagramBatch | undefined): void {
     if (batch !== undefined) this.#receive(batch, nowMs)
     for (let due = this.#deadlines.takeDue(nowMs); due !== undefined; due = this.#deadlines.takeDue(nowMs)) due.onDeadline(nowMs)
     if (this.#waiting.size > 0) {
@@ -221,9 +233,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     }
     // What a handler does here may touch streams again; every round sends, and window and pace end it.
     for (let rounds = 0; this.#touched.length > 0 && rounds < MAX_ROUNDS; rounds++) this.#settleTouched(nowMs)
-    this.#isBusy = false
-    if (this.#touched.length > 0) this.#scheduleTick()
-    this.#armTimer()
   }
 
   #receive(batch: DatagramBatch, nowMs: number): void {

@@ -176,6 +176,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       const stream = sendQueue[0]!
       const sent = this.#sendTurn(stream, nowMs)
       if (sent === Sent.linkFull) return false
+      // A 'drain' handler may have ended it.
+      if (sendQueue[0] !== stream) continue
       if (stream.hasWork && sent !== Sent.nothing) sendQueue.push(stream)
       else if (stream.hasWork) break
       else stream.isQueued = false
@@ -257,6 +259,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   forget(stream: Stream, reason: number): void {
     const key = keyOf(stream.id, stream.isOpener)
     this.#streams.delete(key)
+    this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
     this.#finished.set(key, reason)

@@ -68,6 +68,9 @@ export class ReceiveHalf {
   readonly #roundTrip: RoundTrip
   readonly #owner: ReceiveHalfOwner
   readonly #assembly: Assembly
+  readonly #budget: MemoryBudget
+  /** What the ring takes of the budget. */
+  #ringBytes = 0
   #pieces: Pieces | undefined
   #consumed = 0
   #next = 0
@@ -102,6 +105,7 @@ export class ReceiveHalf {
     this.#pool = pool
     this.#roundTrip = roundTrip
     this.#owner = owner
+    this.#budget = budget
     this.#assembly = new Assembly(options.maxMessageBytes, budget, {
       onMessage: (message, handler) => {
         this.counters.messagesReceived++
@@ -288,6 +292,7 @@ export class ReceiveHalf {
     this.#isDisposed = true
     for (const slot of this.#slots) if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
     this.#slots = NO_SLOTS
+    this.#giveRingBytes()
     this.#assembly.dispose()
     this.#pieces?.dispose()
     this.#nakMs = Infinity
@@ -302,6 +307,7 @@ export class ReceiveHalf {
       this.#slots = NO_SLOTS
       this.#askMs = NO_TIMES
       this.#asked = NO_BYTES
+      this.#giveRingBytes()
     }
     this.#assembly.trim()
     this.#pieces?.forgetBefore(this.#next)
@@ -345,7 +351,11 @@ export class ReceiveHalf {
       return
     }
     if (packet >= this.#highest) {
-      this.#noticeMissing(packet + 1, nowMs)
+      if (!this.#noticeMissing(packet + 1, nowMs)) {
+        this.#pool.give(slot)
+        this.counters.noMemory++
+        return
+      }
     } else if (transmission === 0 && this.#asked[packet & this.#mask]! > 0) {
       // It had been under way all the time: this path reorders. More patience from now on.
       this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
@@ -365,9 +375,17 @@ export class ReceiveHalf {
     slot.cursor = DATA.chunks
   }
 
-  /** Packets up to `end` exist: those between were missed. */
-  #noticeMissing(end: number, nowMs: number): void {
-    while (end - this.#consumed > this.#mask) this.#resize(Math.max(INITIAL_RING, 2 * (this.#mask + 1)))
+  /** Packets up to `end` exist: those between were missed. False: there is no memory to note it in. */
+  #noticeMissing(end: number, nowMs: number): boolean {
+    while (end - this.#consumed > this.#mask) {
+      const capacity = Math.max(INITIAL_RING, 2 * (this.#mask + 1))
+      const moreBytes = capacity * RING_ENTRY_BYTES - this.#ringBytes
+      if (capacity > INITIAL_RING) {
+        if (!this.#budget.take(moreBytes)) return false
+        this.#ringBytes += moreBytes
+      }
+      this.#resize(capacity)
+    }
     const askMs = nowMs + this.#grace()
     for (let packet = this.#highest; packet < end; packet++) {
       const at = packet & this.#mask
@@ -377,6 +395,12 @@ export class ReceiveHalf {
     }
     this.#highest = end
     if (askMs < this.#nakMs) this.#nakMs = askMs
+    return true
+  }
+
+  #giveRingBytes(): void {
+    this.#budget.give(this.#ringBytes)
+    this.#ringBytes = 0
   }
 
   /** Moves `next` past what is here. */
@@ -513,6 +537,8 @@ export function emptyReceiveCounters(): ReceiveCounters {
 /** Stands in the ring for a packet that its sender has forgotten. */
 const GONE = new FrameSlot(0)
 const INITIAL_RING = 16
+/** A pointer, a time and a count. */
+const RING_ENTRY_BYTES = 17
 /** Of streams where nothing waits: never written to. */
 const NO_SLOTS: FrameSlot[] = []
 const NO_TIMES = new Float64Array(0)

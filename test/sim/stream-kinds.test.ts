@@ -179,6 +179,27 @@ describe('flow', () => {
     close()
   })
 
+  test('a close waits until the other side has read everything', async () => {
+    const { network, server, peer, close } = await join(15, { latencyMs: 1, duplicateProbability: 0.5 })
+    let reader: Stream | undefined
+    server.on('stream', (stream) => {
+      reader = stream
+      // Nothing comes from there: only reading keeps it open.
+      stream.end()
+    })
+    const stream = peer.openStream()
+    for (let i = 0; i < 10; i++) stream.send('to be read later')
+    let isClosed: boolean | undefined
+    void stream.close().then((isComplete) => (isClosed = isComplete))
+    await network.clock.advanceAsync(3000)
+    expect([isClosed, reader!.closed]).toEqual([undefined, false])
+    let read = 0
+    reader!.on('message', () => read++)
+    await network.clock.advanceAsync(100)
+    expect([read, isClosed]).toEqual([10, true])
+    close()
+  })
+
   test('a close that cannot finish in time resets the stream and says so', async () => {
     const { network, server, peer, close } = await join(10, {})
     server.on('stream', () => undefined)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SeededRandom, randomBelow, randomFraction } from '../../src/core/index.js'
-import type { Peer, Stream, StreamError } from '../../src/stream/index.js'
+import { createNode, type Peer, type Stream, type StreamError } from '../../src/stream/index.js'
 import { SimulatedNetwork, forSeeds } from '../../src/testing/index.js'
 import { badPath, nodeOn, repeat, seedsOf } from './support/stream-nodes.js'
 
@@ -165,8 +165,73 @@ describe('restarts', () => {
   }
 
   test('of either side at any moment end its streams, and new ones are clean', async () => {
-    await forSeeds(seedsOf(150), restartAt, repeat)
+    await forSeeds(seedsOf(100), restartAt, repeat)
   }, 60_000)
+})
+
+test('who comes again is taken at once; an old hello that comes late does not drive out who is there', async () => {
+  const network = new SimulatedNetwork(4, { path: { latencyMs: 2 } })
+  const [a, b] = [network.addHost(), network.addHost()]
+  const server = nodeOn(b, {}, { port: PORT })
+  const old: Buffer[] = []
+  const tap = new Proxy(a.openLink({ port: PORT }), {
+    get(link, name) {
+      if (name === 'send') {
+        return (frame: Buffer, endpoint: { address: string; port: number }) => {
+          // The hello with the cookie.
+          if (frame[1] === 1 && frame[22] === 16) old.push(Buffer.from(frame))
+          return link.send(frame, endpoint)
+        }
+      }
+      const value = Reflect.get(link, name) as unknown
+      return typeof value === 'function' ? (value.bind(link) as unknown) : value
+    },
+  })
+  const first = createNode({ link: tap, clock: a.clock, random: a.random })
+  void first.connect(server.endpoint)
+  await network.clock.advanceAsync(100)
+  const [before] = server.node.peers()
+  a.stop()
+  a.restart()
+  const second = nodeOn(a, {}, { port: PORT })
+  const joined = second.node.connect(server.endpoint)
+  await network.clock.advanceAsync(300)
+  const peer = await joined
+  expect(server.node.peers().length).toBe(1)
+  const [now] = server.node.peers()
+  expect(now).not.toBe(before)
+  expect([before!.closed, now!.closed]).toEqual([true, false])
+  // As if the network had kept it: its cookie is still good.
+  expect(old.length).toBe(1)
+  const link = second.link
+  link.send(old[0]!, server.endpoint)
+  await network.clock.advanceAsync(300)
+  expect(server.node.peers()).toEqual([now])
+  expect([now!.closed, peer.closed]).toEqual([false, false])
+  second.node.destroy()
+  server.node.destroy()
+})
+
+test('a peer whose farewell is lost is found to have left', async () => {
+  const network = new SimulatedNetwork(5, { path: { latencyMs: 2 } })
+  const [a, b] = [network.addHost(), network.addHost()]
+  const [client, server] = [nodeOn(a), nodeOn(b, {}, { port: PORT })]
+  const joined = client.node.connect(server.endpoint)
+  await network.clock.advanceAsync(100)
+  const stream = (await joined).openStream()
+  const ends: (string | undefined)[] = []
+  stream.on('close', (error) => ends.push(error?.code))
+  server.node.on('stream', () => undefined)
+  await network.clock.advanceAsync(100)
+  const parted = network.partition([a], [b])
+  for (const peer of server.node.peers()) peer.leave()
+  await network.clock.advanceAsync(10)
+  parted.heal()
+  // Asked whether it is there after a second or two of silence.
+  await network.clock.advanceAsync(2500)
+  expect(ends).toEqual(['ERR_PEER_LEFT'])
+  client.node.destroy()
+  server.node.destroy()
 })
 
 test('a partition that is longer than the timeout ends both sides; a shorter one costs nothing', async () => {

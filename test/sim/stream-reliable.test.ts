@@ -47,7 +47,7 @@ class Checker {
 
 test('reliable streams deliver everything once, in order and unchanged, in both directions, over bad paths', async () => {
   await forSeeds(
-    seedsOf(150),
+    seedsOf(100),
     async (seed) => {
       const random = new SeededRandom(seed)
       const network = new SimulatedNetwork(seed)

@@ -1,10 +1,11 @@
 import { expect } from 'vitest'
 import { randomBelow, randomFraction, type Random } from '../../../src/core/index.js'
 import { createNode, type NodeOptions, type StreamNode } from '../../../src/stream/index.js'
-import type { PathOptions, SimulatedHost, SimulatedLinkOptions } from '../../../src/testing/index.js'
+import type { PathOptions, SimulatedHost, SimulatedLink, SimulatedLinkOptions } from '../../../src/testing/index.js'
 
 export interface SimulatedNode {
   readonly node: StreamNode
+  readonly link: SimulatedLink
   readonly endpoint: { readonly address: string; readonly port: number }
 }
 
@@ -16,7 +17,7 @@ export function nodeOn(
 ): SimulatedNode {
   const link = host.openLink({ receiveBufferBytes: 4 << 20, ...linkOptions })
   const node = createNode({ link, clock: host.clock, random: host.random, name: host.name, ...options })
-  return { node, endpoint: { address: host.addressOf(), port: link.address().port } }
+  return { node, link, endpoint: { address: host.addressOf(), port: link.address().port } }
 }
 
 /** A path as bad as streams must survive. */
