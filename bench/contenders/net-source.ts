@@ -11,7 +11,9 @@ const startMs = performance.now()
 const stopped = untilStopped(options.amount, finish)
 socket.on('connect', turn)
 socket.on('drain', turn)
-socket.on('error', () => finish())
+// The sink ends first; its end is not ours, which comes by a signal.
+socket.on('error', () => socket.destroy())
+setInterval(() => stopped(), 100)
 
 function turn(): void {
   for (;;) {
