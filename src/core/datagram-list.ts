@@ -1,4 +1,3 @@
-import type { IterableBatch } from './batch-consumers.js'
 import type { Endpoint } from './endpoint.js'
 import { invalidState, outOfRange } from './errors.js'
 import type { DatagramBatch } from './link.js'
@@ -7,7 +6,7 @@ import type { DatagramBatch } from './link.js'
  * A batch of a link that has no slab of the kernel's: each payload is memory of its own, so keeping one costs nothing, but the rules
  * are those of every batch, and a program that breaks them is seen here as well.
  */
-export class DatagramList implements DatagramBatch, IterableBatch {
+export class DatagramList implements DatagramBatch {
   #payloads: readonly Buffer[]
   #endpoints: readonly Endpoint[]
   #bytes = 0

@@ -16,6 +16,8 @@ export interface PacketOrigin {
 /** A datagram from the moment that `send` takes it. In flight it is an event: its own arrival. */
 export class Packet implements ScheduledEvent {
   sink: PacketSink | undefined
+  /** The index of the host that it comes from. */
+  fromIndex = -1
 
   constructor(
     readonly payload: Buffer,
@@ -27,7 +29,10 @@ export class Packet implements ScheduledEvent {
   /** A copy with memory of its own. */
   copy(payload: Buffer): Packet {
     this.payload.copy(payload)
-    return new Packet(payload, this.source, this.destination, this.origin)
+    const copy = new Packet(payload, this.source, this.destination, this.origin)
+    copy.sink = this.sink
+    copy.fromIndex = this.fromIndex
+    return copy
   }
 
   get keepsBusy(): boolean {

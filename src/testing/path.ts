@@ -71,9 +71,13 @@ export interface ResolvedPathOptions {
 /** Why a path dropped a datagram. */
 export type PathDrop = 'lost' | 'lostInBurst' | 'queueFull' | 'tooBig'
 
-/** One direction between two hosts, with what it remembers from datagram to datagram. */
+/**
+ * One direction between two hosts, with what it remembers from datagram to datagram. One that {@link remembersNothing} can stand for any
+ * number of them.
+ */
 export class Path {
-  options: ResolvedPathOptions
+  #options: ResolvedPathOptions
+  #remembersNothing: boolean
   readonly #makeRandom: () => Random
   #random: Random | undefined
   #isBad = false
@@ -82,8 +86,18 @@ export class Path {
 
   /** @param makeRandom Called when the path needs chance: most never do. */
   constructor(options: ResolvedPathOptions, makeRandom: () => Random) {
-    this.options = options
+    this.#options = options
+    this.#remembersNothing = remembersNothing(options)
     this.#makeRandom = makeRandom
+  }
+
+  get options(): ResolvedPathOptions {
+    return this.#options
+  }
+
+  set options(options: ResolvedPathOptions) {
+    this.#options = options
+    this.#remembersNothing = remembersNothing(options)
   }
 
   /**
@@ -92,21 +106,23 @@ export class Path {
    * @returns When it is through with the queue and on its way; or why it is not.
    */
   enter(nowMs: number, payloadBytes: number, headerBytes: number): number | PathDrop {
-    const { mtuBytes, tooBig, bytesPerSecond } = this.options
+    const { mtuBytes, tooBig, bytesPerSecond } = this.#options
     const packets = packetCount(payloadBytes, headerBytes, mtuBytes)
     if (packets > 1 && tooBig !== 'fragment') return 'tooBig'
+    if (this.#remembersNothing) return nowMs
     const leavesMs = bytesPerSecond === Infinity ? nowMs : this.#queue(nowMs, payloadBytes + packets * headerBytes)
     if (leavesMs < 0) return 'queueFull'
     if (this.#isLostInBurst()) return 'lostInBurst'
     for (let i = 0; i < packets; i++) {
-      if (this.#happens(this.options.lossProbability)) return 'lost'
+      if (this.#happens(this.#options.lossProbability)) return 'lost'
     }
     return leavesMs
   }
 
   /** When a datagram that left the queue at `leavesMs` arrives. Twice for one that is duplicated. */
   arrival(leavesMs: number): number {
-    const { latencyMs, jitterMs, reorderProbability, reorderMs } = this.options
+    const { latencyMs, jitterMs, reorderProbability, reorderMs } = this.#options
+    if (this.#remembersNothing) return leavesMs + latencyMs
     const delayMs = jitterMs === 0 ? latencyMs : latencyMs + jitterMs * randomFraction(this.random)
     const arrivesMs = Math.max(leavesMs + delayMs, this.#lastArrivalMs)
     if (this.#happens(reorderProbability)) return arrivesMs + reorderMs * randomFraction(this.random)
@@ -115,12 +131,12 @@ export class Path {
   }
 
   isDuplicated(): boolean {
-    return this.#happens(this.options.duplicateProbability)
+    return this.#happens(this.#options.duplicateProbability)
   }
 
   /** The bit to turn over; -1 for a datagram that arrives as it was sent. */
   corruptedBit(payloadBytes: number): number {
-    if (payloadBytes === 0 || !this.#happens(this.options.corruptProbability)) return -1
+    if (payloadBytes === 0 || !this.#happens(this.#options.corruptProbability)) return -1
     return randomBelow(this.random, payloadBytes * 8)
   }
 
@@ -130,7 +146,7 @@ export class Path {
 
   /** When the last byte is on the wire; -1 if there is no room to wait. An idle path takes one packet of any size. */
   #queue(nowMs: number, bytes: number): number {
-    const { bytesPerSecond, queueBytes } = this.options
+    const { bytesPerSecond, queueBytes } = this.#options
     const startMs = Math.max(nowMs, this.#freeAtMs)
     const waitingBytes = ((startMs - nowMs) * bytesPerSecond) / 1000
     if (waitingBytes > 0 && waitingBytes + bytes > queueBytes) return -1
@@ -139,7 +155,7 @@ export class Path {
   }
 
   #isLostInBurst(): boolean {
-    const { burstLoss } = this.options
+    const { burstLoss } = this.#options
     if (burstLoss === undefined) return false
     if (this.#happens(this.#isBad ? burstLoss.leaveProbability : burstLoss.enterProbability)) this.#isBad = !this.#isBad
     return this.#isBad && this.#happens(burstLoss.lossProbability)
@@ -148,6 +164,14 @@ export class Path {
   #happens(probability: number): boolean {
     return probability > 0 && (probability >= 1 || randomFraction(this.random) < probability)
   }
+}
+
+/** No chance, no queue: what such a path does to a datagram depends on nothing that came before. */
+export function remembersNothing(options: ResolvedPathOptions): boolean {
+  const { jitterMs, burstLoss, bytesPerSecond } = options
+  const { lossProbability, duplicateProbability, reorderProbability, corruptProbability } = options
+  const chance = jitterMs + lossProbability + duplicateProbability + reorderProbability + corruptProbability
+  return chance === 0 && burstLoss === undefined && bytesPerSecond === Infinity
 }
 
 /** The packets of IP that a datagram takes. Each fragment has the headers again; UDP's stand in the first only, which is as long here. */

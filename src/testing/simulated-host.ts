@@ -15,7 +15,7 @@ import { checkLinkOptions, resolveLinkOptions, type SimulatedLinkOptions } from 
 import type { DropReason } from './network-statistics.js'
 import type { Packet } from './packet.js'
 import type { PayloadMemory } from './payload-memory.js'
-import { MAX_PAYLOAD_BYTES_IPV4, MAX_PAYLOAD_BYTES_IPV6, SimulatedLink, type LinkHost } from './simulated-link.js'
+import { MAX_PAYLOAD_BYTES_IPV4, MAX_PAYLOAD_BYTES_IPV6, SimulatedLink } from './simulated-link.js'
 import type { VirtualClock } from './virtual-clock.js'
 
 /** What a host needs of its network. */
@@ -23,6 +23,7 @@ export interface HostNetwork {
   readonly clock: VirtualClock
   readonly memory: PayloadMemory
   transmit(host: SimulatedHost, packet: Packet, leavesMs: number): void
+  isParted(fromIndex: number, toIndex: number): boolean
   countDelivered(packet: Packet): void
   countDropped(packet: Packet, reason: DropReason): void
   countCopied(packet: Packet): Packet
@@ -44,7 +45,7 @@ export interface HostSettings {
 }
 
 /** A machine of a simulated network. Made by `SimulatedNetwork.addHost`. */
-export class SimulatedHost implements LinkHost {
+export class SimulatedHost {
   readonly name: string
   /** @internal */ readonly index: number
   /** Time as this host sees it. */
@@ -239,12 +240,10 @@ export class SimulatedHost implements LinkHost {
   /** A packet has come all the way. @internal */
   arrive(packet: Packet): void {
     const { destination } = packet
-    if (!this.#isUp) {
-      this.countDropped(packet, 'hostDown')
-      return
-    }
     const links = this.#links.get(destination.port)
-    if (links === undefined) this.countDropped(packet, 'noLink')
+    if (this.#network.isParted(packet.fromIndex, this.index)) this.countDropped(packet, 'partitioned')
+    else if (!this.#isUp) this.countDropped(packet, 'hostDown')
+    else if (links === undefined) this.countDropped(packet, 'noLink')
     else if (destination.isMulticast) this.#arriveAtMembers(packet, links)
     else this.#arriveAtOne(packet, links)
   }

@@ -14,11 +14,11 @@ import {
   type EndpointLike,
   type Link,
   type LinkEvents,
-  type LinkStatistics,
   type Payload,
 } from '../core/index.js'
 import type { ScheduledEvent } from './event-queue.js'
 import type { ResolvedLinkOptions } from './link-options.js'
+import { emptyLinkStatistics, type SimulatedLinkStatistics } from './link-statistics.js'
 import type { DropReason } from './network-statistics.js'
 import { Packet, type PacketOrigin } from './packet.js'
 import type { PayloadMemory } from './payload-memory.js'
@@ -47,19 +47,13 @@ export interface LinkHost {
   unbind(link: SimulatedLink): void
 }
 
-/** What a {@link SimulatedLink} counted. */
-export interface SimulatedLinkStatistics extends LinkStatistics {
-  /** Datagrams that found no room in the receive buffer. */
-  receiveBufferDrops: number
-}
-
 /** A UDP socket of a simulated host, bound and, if it was given a peer, connected. Made by `SimulatedHost.openLink`. */
 export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements Link, PacketOrigin {
   readonly maxPayloadBytes: number
   readonly multicastLoopback: boolean
   readonly #host: LinkHost
   readonly #options: ResolvedLinkOptions
-  readonly #counters: SimulatedLinkStatistics = emptyCounters()
+  readonly #counters: SimulatedLinkStatistics = emptyLinkStatistics()
   readonly #queue: SendQueue
   readonly #consumers = new BatchConsumers<DatagramList>(() => this.#receiveLater())
   readonly #groups = new Set<string>()
@@ -238,8 +232,8 @@ export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements 
     for (const packet of this.#received.splice(0)) this.#host.countDropped(packet, 'linkClosed')
     this.#receivedBytes = 0
     this.#consumers.end()
+    // Behind the errors of what was sent before.
     this.#host.networkClock.defer(() => {
-      this.#reportSendErrors()
       this.#closeEmitted = true
       throwingLater(() => this.emit('close'))
     })
@@ -381,22 +375,6 @@ function notConnected(): Error {
 function messageTooLong({ address, port }: Endpoint): Error {
   const details = { code: 'EMSGSIZE', errno: -90, syscall: 'send', address, port }
   return Object.assign(new Error(`send EMSGSIZE ${address}:${port}`), details)
-}
-
-function emptyCounters(): SimulatedLinkStatistics {
-  return {
-    datagramsReceived: 0,
-    bytesReceived: 0,
-    datagramsQueued: 0,
-    datagramsSent: 0,
-    bytesSent: 0,
-    datagramsFailed: 0,
-    datagramsDiscarded: 0,
-    datagramsRefused: 0,
-    queuedDatagrams: 0,
-    queuedBytes: 0,
-    receiveBufferDrops: 0,
-  }
 }
 
 /** 65 535 less 20 for IPv4 and 8 for UDP; IPv6's length field does not count its header. */

@@ -11,8 +11,18 @@ import {
 import type { ScheduledEvent } from './event-queue.js'
 import type { ClockSkew } from './host-clock.js'
 import { DROP_REASONS, emptyNetworkStatistics, type DropReason, type NetworkStatistics } from './network-statistics.js'
-import type { Packet, PacketSink } from './packet.js'
-import { MAX_MTU_BYTES, PERFECT_PATH, Path, checkNumber, resolvePathOptions, type PathOptions } from './path.js'
+import type { Packet } from './packet.js'
+import { Partitions, type Partition } from './partitions.js'
+import {
+  MAX_MTU_BYTES,
+  PERFECT_PATH,
+  Path,
+  checkNumber,
+  remembersNothing,
+  resolvePathOptions,
+  type PathOptions,
+  type ResolvedPathOptions,
+} from './path.js'
 import { PayloadMemory } from './payload-memory.js'
 import { SimulatedHost, headerBytes, type HostNetwork } from './simulated-host.js'
 import { TraceDigest, type TraceEvent } from './trace.js'
@@ -42,12 +52,6 @@ export interface HostOptions {
   start?: (host: SimulatedHost) => void
 }
 
-/** Some hosts that do not reach the others. */
-export interface Partition {
-  /** Ends it. Harmless to repeat. */
-  heal(): void
-}
-
 /**
  * Hosts and what lies between them, in virtual time, from one seed: the same seed and the same calls make the same run, byte for byte.
  *
@@ -61,27 +65,33 @@ export class SimulatedNetwork {
   readonly #byName = new Map<string, SimulatedHost>()
   readonly #byAddress = new Map<string, SimulatedHost>()
   readonly #groups = new Map<string, Set<SimulatedHost>>()
-  /** Those that are in use, by the hosts' indices. */
-  readonly #routes: Map<number, Route>[] = []
+  /** Those that remember something and are in use, by {@link pairKey}. */
+  readonly #paths = new Map<number, Path>()
+  /** Stands for all that remember nothing. */
+  readonly #sharedPath = new Path(PERFECT_PATH, () => this.#noChance())
+  readonly #loopback = new Path(LOOPBACK_PATH, () => this.#noChance())
   readonly #overrides = new Map<number, PathOptions>()
-  readonly #partitions = new Set<ReadonlyMap<SimulatedHost, number>>()
+  readonly #partitions = new Partitions()
   readonly #statistics = emptyNetworkStatistics()
   readonly #digest = new TraceDigest()
   readonly #trace: ((event: TraceEvent) => void) | undefined
   readonly #door: HostNetwork
-  #defaultPath: ReturnType<typeof resolvePathOptions>
+  #defaultPath: ResolvedPathOptions
+  #isDefaultShared = true
 
   /** @param seed Any integer of 32 bits. */
   constructor(seed: number, options: SimulatedNetworkOptions = {}) {
     this.seed = checkInteger('seed', seed, 0, 0xffff_ffff)
     const { path, trace, ...clockOptions } = checkNetworkOptions(options)
     this.#defaultPath = resolvePathOptions(path ?? {}, PERFECT_PATH, 'options.path')
+    this.#updatePaths()
     this.#trace = trace === undefined ? undefined : checkFunction('options.trace', trace)
     this.clock = new VirtualClock(clockOptions)
     this.#door = {
       clock: this.clock,
       memory: this.memory,
       transmit: (host, packet, leavesMs) => this.#transmit(host, packet, leavesMs),
+      isParted: (fromIndex, toIndex) => this.#partitions.separate(fromIndex, toIndex),
       countDelivered: (packet) => this.#countDelivered(packet),
       countDropped: (packet, reason) => this.#countDropped(packet, reason),
       countCopied: (packet) => this.#copied(packet),
@@ -129,7 +139,7 @@ export class SimulatedNetwork {
   /** Changes every path that was not set by {@link setPath}; what is not named stays. What is on its way is not concerned. */
   setDefaultPath(options: PathOptions): void {
     this.#defaultPath = resolvePathOptions(options, this.#defaultPath)
-    this.#updateRoutes()
+    this.#updatePaths()
   }
 
   /** Sets the path from `from` to `to`, in that direction. What is not named is as by default. */
@@ -137,8 +147,8 @@ export class SimulatedNetwork {
     this.#checkHost('from', from)
     this.#checkHost('to', to)
     resolvePathOptions(options, this.#defaultPath)
-    this.#overrides.set(pairKey(from, to), { ...options })
-    this.#updateRoutes()
+    this.#overrides.set(pairKey(from.index, to.index), { ...options })
+    this.#updatePaths()
   }
 
   /** As {@link setPath}, in both directions. */
@@ -152,18 +162,17 @@ export class SimulatedNetwork {
    * concerned. Several partitions add up.
    */
   partition(...groups: (readonly SimulatedHost[])[]): Partition {
-    const parts = new Map<SimulatedHost, number>()
+    const parts = new Map<number, number>()
     for (const [part, hosts] of groups.entries()) {
       if (!Array.isArray(hosts)) throw invalidArgType(`groups.${part}`, 'an array of hosts', hosts)
-      for (const host of hosts as readonly SimulatedHost[]) parts.set(this.#checkHost(`groups.${part}`, host), part)
+      for (const host of hosts as readonly SimulatedHost[]) parts.set(this.#checkHost(`groups.${part}`, host).index, part)
     }
-    this.#partitions.add(parts)
-    return { heal: () => void this.#partitions.delete(parts) }
+    return this.#partitions.add(parts)
   }
 
   /** Ends all partitions. */
   heal(): void {
-    this.#partitions.clear()
+    this.#partitions.healAll()
   }
 
   /** What was counted until now; a copy. */
@@ -188,7 +197,7 @@ export class SimulatedNetwork {
     }
     const to = isLoopback(destination) ? from : this.#byAddress.get(destination.address)
     if (to === undefined) this.#countDropped(packet, 'noHost')
-    else this.#send(this.#route(from, to), packet, leavesMs)
+    else this.#send(from, to, packet, leavesMs)
   }
 
   #transmitToGroup(from: SimulatedHost, packet: Packet, leavesMs: number): void {
@@ -198,54 +207,49 @@ export class SimulatedNetwork {
     const [first, ...others] = receivers
     // The copies first, as long as the memory of the packet is its own.
     const copies = others.map(() => this.#copied(packet))
-    if (first) this.#send(this.#route(from, first), packet, leavesMs)
-    for (const [i, to] of others.entries()) this.#send(this.#route(from, to), copies[i]!, leavesMs)
+    if (first) this.#send(from, first, packet, leavesMs)
+    for (const [i, to] of others.entries()) this.#send(from, to, copies[i]!, leavesMs)
   }
 
-  #send(route: Route, packet: Packet, nowMs: number): void {
-    const { path } = route
-    if (this.#isParted(route)) {
+  #send(from: SimulatedHost, to: SimulatedHost, packet: Packet, nowMs: number): void {
+    if (this.#partitions.separate(from.index, to.index)) {
       this.#countDropped(packet, 'partitioned')
       return
     }
-    const headers = headerBytes(packet.destination)
-    const leavesMs = path.enter(nowMs, packet.payload.length, headers)
+    const path = this.#path(from, to)
+    const leavesMs = path.enter(nowMs, packet.payload.length, headerBytes(packet.destination))
     if (typeof leavesMs !== 'number') {
-      if (leavesMs === 'tooBig' && path.options.tooBig === 'error') this.#answerTooBig(route, packet, nowMs)
+      if (leavesMs === 'tooBig' && path.options.tooBig === 'error') this.#answerTooBig(from, to, packet, nowMs)
       this.#countDropped(packet, leavesMs)
       return
     }
+    packet.sink = to
+    packet.fromIndex = from.index
     if (path.isDuplicated()) {
       const copy = packet.copy(this.memory.take(packet.payload.length))
       this.#statistics.duplicated++
       this.#statistics.inFlight++
       if (this.#trace) this.#tell('duplicated', packet)
-      this.#schedule(route, copy, leavesMs)
+      this.#schedule(path, copy, leavesMs)
     }
-    this.#schedule(route, packet, leavesMs)
+    this.#schedule(path, packet, leavesMs)
   }
 
-  #schedule(route: Route, packet: Packet, leavesMs: number): void {
-    const bit = route.path.corruptedBit(packet.payload.length)
+  #schedule(path: Path, packet: Packet, leavesMs: number): void {
+    const bit = path.corruptedBit(packet.payload.length)
     if (bit >= 0) {
       packet.payload[bit >> 3]! ^= 1 << (bit & 7)
       this.#statistics.corrupted++
     }
-    packet.sink = route
-    this.clock.schedule(route.path.arrival(leavesMs), packet)
-  }
-
-  /** @internal */
-  arrived(route: Route, packet: Packet): void {
-    if (this.#partitions.size > 0 && this.#isParted(route)) this.#countDropped(packet, 'partitioned')
-    else route.to.arrive(packet)
+    this.clock.schedule(path.arrival(leavesMs), packet)
   }
 
   /** Tells the sender, by the way back, what would have passed. */
-  #answerTooBig(route: Route, packet: Packet, nowMs: number): void {
-    const payloadBytes = route.path.options.mtuBytes - headerBytes(packet.destination)
-    const arrivesMs = nowMs + route.path.options.latencyMs + this.#route(route.to, route.from).path.options.latencyMs
-    this.clock.schedule(arrivesMs, new Answer(() => route.from.learnPathLimit(packet, payloadBytes)))
+  #answerTooBig(from: SimulatedHost, to: SimulatedHost, packet: Packet, nowMs: number): void {
+    const { latencyMs, mtuBytes } = this.#path(from, to).options
+    const arrivesMs = nowMs + latencyMs + this.#path(to, from).options.latencyMs
+    const payloadBytes = mtuBytes - headerBytes(packet.destination)
+    this.clock.schedule(arrivesMs, new Answer(() => from.learnPathLimit(packet, payloadBytes)))
   }
 
   #copied(packet: Packet): Packet {
@@ -287,35 +291,34 @@ export class SimulatedNetwork {
     if (members.size === 0) this.#groups.delete(group)
   }
 
-  #isParted({ from, to }: Route): boolean {
-    for (const parts of this.#partitions) {
-      const [one, other] = [parts.get(from), parts.get(to)]
-      if (one !== undefined && other !== undefined && one !== other) return true
+  #path(from: SimulatedHost, to: SimulatedHost): Path {
+    if (this.#paths.size === 0 && this.#overrides.size === 0 && from !== to && this.#isDefaultShared) return this.#sharedPath
+    const key = pairKey(from.index, to.index)
+    const known = this.#paths.get(key)
+    if (known !== undefined) return known
+    if (!this.#overrides.has(key)) {
+      if (from === to) return this.#loopback
+      if (this.#isDefaultShared) return this.#sharedPath
     }
-    return false
+    const path = new Path(this.#optionsOf(key), () => new SeededRandom(mixSeed(this.seed, from.index, to.index)))
+    this.#paths.set(key, path)
+    return path
   }
 
-  #route(from: SimulatedHost, to: SimulatedHost): Route {
-    const routes = (this.#routes[from.index] ??= new Map<number, Route>())
-    let route = routes.get(to.index)
-    if (route === undefined) {
-      const makeRandom = (): SeededRandom => new SeededRandom(mixSeed(this.seed, from.index, to.index))
-      route = new Route(this, from, to, new Path(this.#optionsOf(from, to), makeRandom))
-      routes.set(to.index, route)
-    }
-    return route
-  }
-
-  #optionsOf(from: SimulatedHost, to: SimulatedHost): ReturnType<typeof resolvePathOptions> {
-    const override = this.#overrides.get(pairKey(from, to))
-    const base = from === to ? LOOPBACK_PATH : this.#defaultPath
+  #optionsOf(key: number): ResolvedPathOptions {
+    const base = Math.floor(key / MAX_HOSTS) === key % MAX_HOSTS ? LOOPBACK_PATH : this.#defaultPath
+    const override = this.#overrides.get(key)
     return override === undefined ? base : resolvePathOptions(override, base)
   }
 
-  #updateRoutes(): void {
-    for (const routes of this.#routes) {
-      for (const { path, from, to } of routes?.values() ?? []) path.options = this.#optionsOf(from, to)
-    }
+  #updatePaths(): void {
+    this.#isDefaultShared = remembersNothing(this.#defaultPath)
+    if (this.#isDefaultShared) this.#sharedPath.options = this.#defaultPath
+    for (const [key, path] of this.#paths) path.options = this.#optionsOf(key)
+  }
+
+  #noChance(): never {
+    throw new Error('a path that remembers nothing needs no chance')
   }
 
   #checkAddresses(addresses: readonly string[]): Endpoint[] {
@@ -337,20 +340,6 @@ export class SimulatedNetwork {
       throw invalidArgType(name, 'a host of this network', host)
     }
     return host
-  }
-}
-
-/** The way from one host to another. */
-class Route implements PacketSink {
-  constructor(
-    readonly network: SimulatedNetwork,
-    readonly from: SimulatedHost,
-    readonly to: SimulatedHost,
-    readonly path: Path,
-  ) {}
-
-  arrive(packet: Packet): void {
-    this.network.arrived(this, packet)
   }
 }
 
@@ -388,8 +377,8 @@ function isLoopback(endpoint: Endpoint): boolean {
   return endpoint.isIpv4 ? d >>> 24 === 127 : a === 0 && b === 0 && c === 0 && d === 1
 }
 
-function pairKey(from: SimulatedHost, to: SimulatedHost): number {
-  return from.index * MAX_HOSTS + to.index
+function pairKey(fromIndex: number, toIndex: number): number {
+  return fromIndex * MAX_HOSTS + toIndex
 }
 
 /** A seed for a part of the network, so that what one part draws does not shift another's. */

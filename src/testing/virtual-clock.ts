@@ -131,7 +131,7 @@ export class VirtualClock implements Clock {
    * Runs until `condition` is true, which is looked at after every event.
    *
    * @param withinMs How much time may pass.
-   * @returns Has it become true? If not, the time is up, or nothing is to come any more.
+   * @returns Has it become true? If not, all that time has passed.
    */
   runUntilTrue(condition: () => boolean, withinMs: number): boolean {
     checkFunction('condition', condition)
@@ -139,7 +139,7 @@ export class VirtualClock implements Clock {
     return this.#run(() => {
       this.#runDeferred()
       while (!condition()) {
-        if (!this.#step(endMs)) return condition()
+        if (!this.#step(endMs)) return this.#timeIsUp(condition, endMs)
         this.#runDeferred()
       }
       return true
@@ -153,7 +153,7 @@ export class VirtualClock implements Clock {
     return this.#runAsync(async () => {
       await this.#settle()
       while (!condition()) {
-        if (!this.#step(endMs)) return condition()
+        if (!this.#step(endMs)) return this.#timeIsUp(condition, endMs)
         await this.#settle()
       }
       return true
@@ -198,6 +198,11 @@ export class VirtualClock implements Clock {
     if (event.keepsBusy) this.#busy--
     event.fire()
     return true
+  }
+
+  #timeIsUp(condition: () => boolean, endMs: number): boolean {
+    this.#nowMs = endMs
+    return condition()
   }
 
   #runDeferred(): void {

@@ -47,4 +47,13 @@ describe('a list of datagrams', () => {
     batch.endStep()
     expect(batch.count).toBe(0)
   })
+
+  test('overwrites its payloads when it is over, if it is told to', () => {
+    const payload = Buffer.from('one')
+    const batch = new DatagramList([payload], [peers[0]!], 0xdb).retain()
+    batch.finish()
+    expect(payload.toString()).toBe('one')
+    batch.release()
+    expect([...payload]).toEqual([0xdb, 0xdb, 0xdb])
+  })
 })
