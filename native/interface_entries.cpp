@@ -1,12 +1,13 @@
 #include "interface_entries.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
+#include <memory>
 
 #include <ifaddrs.h>
-#include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
@@ -20,6 +21,8 @@ namespace {
 constexpr size_t ETHERNET_BYTES = 6;
 constexpr size_t IPV6_BYTES = 16;
 constexpr size_t FIRST_ADDRESSES = 64;
+// Longer than any line of /proc/net/dev.
+constexpr size_t LINE_BYTES = 512;
 
 void copy_address(const sockaddr* from, sockaddr_storage& to) {
   if (from == nullptr) return;
@@ -38,9 +41,16 @@ void copy_address(const sockaddr* from, sockaddr_storage& to) {
   }
 }
 
-ifreq request_for(const std::string& name) {
+// Up to its end, or to a colon: `eth0:1` is a label of eth0's (netdevice(7)).
+void set_name(InterfaceEntry& entry, const char* name) {
+  const size_t length = std::min(std::strcspn(name, ":"), sizeof(entry.name) - 1);
+  std::memcpy(entry.name, name, length);
+  entry.name[length] = 0;
+}
+
+ifreq request_for(const char* name) {
   ifreq request{};
-  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  std::memcpy(request.ifr_name, name, std::min(std::strlen(name), sizeof(request.ifr_name) - 1));
   return request;
 }
 
@@ -55,15 +65,14 @@ bool describe(int fd, InterfaceEntry& entry) {
 }
 
 // Every interface, also those without an address: from /proc/net/dev, two lines of titles, then `  eth0: figures`.
-void list_links(int fd, std::vector<InterfaceEntry>& into) {
-  std::ifstream file("/proc/net/dev");
-  std::string line;
-  while (std::getline(file, line)) {
-    const size_t first = line.find_first_not_of(' ');
-    const size_t colon = line.find(':');
-    if (first == std::string::npos || colon == std::string::npos) continue;
+void list_links(int fd, const EntrySink& into) {
+  std::FILE* file = std::fopen("/proc/net/dev", "re");
+  if (file == nullptr) return;
+  char line[LINE_BYTES];
+  while (std::fgets(line, sizeof(line), file) != nullptr) {
+    if (std::strchr(line, ':') == nullptr) continue;
     InterfaceEntry entry;
-    entry.name = line.substr(first, colon - first);
+    set_name(entry, line + std::strspn(line, " "));
     if (!describe(fd, entry)) continue;
     sockaddr_ll link{};
     link.sll_family = AF_PACKET;
@@ -74,8 +83,9 @@ void list_links(int fd, std::vector<InterfaceEntry>& into) {
       std::memcpy(link.sll_addr, request.ifr_hwaddr.sa_data, ETHERNET_BYTES);
     }
     std::memcpy(&entry.address, &link, sizeof link);
-    into.push_back(entry);
+    into.push(entry);
   }
+  std::fclose(file);
 }
 
 // The label (`eth0:1`) together with the address tells which of an interface's is meant (devinet_ioctl).
@@ -84,21 +94,28 @@ void query(int fd, unsigned long what, const ifreq& of, sockaddr_storage& into) 
   if (ioctl(fd, what, &request) == 0) copy_address(&request.ifr_addr, into);
 }
 
-int list_ipv4(int fd, std::vector<InterfaceEntry>& into) {
-  std::vector<ifreq> requests(FIRST_ADDRESSES);
+// Not new[]: its check of the length would bring the C++ library's exceptions along.
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+int list_ipv4(int fd, const EntrySink& into) {
   ifconf list{};
+  std::unique_ptr<ifreq, Free> requests;
   // What does not fit is left out without a word, so there must be room to spare.
-  for (;; requests.resize(requests.size() * 2)) {
-    list.ifc_len = static_cast<int>(requests.size() * sizeof(ifreq));
-    list.ifc_req = requests.data();
+  for (size_t capacity = FIRST_ADDRESSES;; capacity *= 2) {
+    requests.reset(static_cast<ifreq*>(std::calloc(capacity, sizeof(ifreq))));
+    if (requests == nullptr) return -ENOMEM;
+    list.ifc_len = static_cast<int>(capacity * sizeof(ifreq));
+    list.ifc_req = requests.get();
     if (ioctl(fd, SIOCGIFCONF, &list) < 0) return -errno;
-    if (static_cast<size_t>(list.ifc_len) < requests.size() * sizeof(ifreq)) break;
+    if (static_cast<size_t>(list.ifc_len) < capacity * sizeof(ifreq)) break;
   }
-  requests.resize(static_cast<size_t>(list.ifc_len) / sizeof(ifreq));
-  for (const ifreq& request : requests) {
+  const size_t count = static_cast<size_t>(list.ifc_len) / sizeof(ifreq);
+  for (size_t i = 0; i < count; i++) {
+    const ifreq& request = requests.get()[i];
     InterfaceEntry entry;
-    entry.name = request.ifr_name;
-    entry.name = entry.name.substr(0, entry.name.find(':'));
+    set_name(entry, request.ifr_name);
     if (!describe(fd, entry)) continue;
     copy_address(&request.ifr_addr, entry.address);
     query(fd, SIOCGIFNETMASK, request, entry.netmask);
@@ -106,47 +123,54 @@ int list_ipv4(int fd, std::vector<InterfaceEntry>& into) {
     // Zero stands for none.
     const auto* broadcast = reinterpret_cast<const sockaddr_in*>(&entry.broadcast);
     if (broadcast->sin_addr.s_addr == 0) entry.broadcast = {};
-    into.push_back(entry);
+    into.push(entry);
   }
   return 0;
 }
 
+bool parse_hexadecimal(const char* digits, in6_addr& into) {
+  for (size_t i = 0; i < IPV6_BYTES; i++) {
+    unsigned byte = 0;
+    if (std::sscanf(digits + 2 * i, "%2x", &byte) != 1) return false;
+    into.s6_addr[i] = static_cast<uint8_t>(byte);
+  }
+  return true;
+}
+
 // /proc/net/if_inet6: address, index, prefix length, scope, flags, name; all but the name in hexadecimal.
-void list_ipv6(int fd, std::vector<InterfaceEntry>& into) {
-  std::ifstream file("/proc/net/if_inet6");
-  std::string digits;
-  std::string index;
-  std::string prefix;
-  std::string scope;
-  std::string flags;
-  InterfaceEntry entry;
-  while (file >> digits >> index >> prefix >> scope >> flags >> entry.name) {
+void list_ipv6(int fd, const EntrySink& into) {
+  std::FILE* file = std::fopen("/proc/net/if_inet6", "re");
+  if (file == nullptr) return;
+  char digits[2 * IPV6_BYTES + 1];
+  unsigned bits = 0;
+  char name[IFNAMSIZ];
+  static_assert(IPV6_BYTES == 16 && IFNAMSIZ == 16, "the widths of the format below");
+  while (std::fscanf(file, "%32s %*x %x %*x %*x %15s", digits, &bits, name) == 3) {
+    InterfaceEntry entry;
+    set_name(entry, name);
     sockaddr_in6 address{};
     sockaddr_in6 netmask{};
     address.sin6_family = AF_INET6;
     netmask.sin6_family = AF_INET6;
-    const unsigned long bits = std::strtoul(prefix.c_str(), nullptr, 16);
-    if (digits.size() != 2 * IPV6_BYTES || bits > 8 * IPV6_BYTES || !describe(fd, entry)) continue;
-    for (size_t i = 0; i < IPV6_BYTES; i++) {
-      address.sin6_addr.s6_addr[i] = static_cast<uint8_t>(std::strtoul(digits.substr(2 * i, 2).c_str(), nullptr, 16));
-    }
+    if (bits > 8 * IPV6_BYTES || !parse_hexadecimal(digits, address.sin6_addr) || !describe(fd, entry)) continue;
     for (size_t bit = 0; bit < bits; bit++)
       netmask.sin6_addr.s6_addr[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
     if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) address.sin6_scope_id = entry.index;
     std::memcpy(&entry.address, &address, sizeof address);
     std::memcpy(&entry.netmask, &netmask, sizeof netmask);
-    into.push_back(entry);
+    into.push(entry);
   }
+  std::fclose(file);
 }
 
 }  // namespace
 
-int list_by_getifaddrs(std::vector<InterfaceEntry>& into) {
+int list_by_getifaddrs(const EntrySink& into) {
   ifaddrs* first = nullptr;
   if (getifaddrs(&first) != 0) return -errno;
   for (const ifaddrs* each = first; each != nullptr; each = each->ifa_next) {
     InterfaceEntry entry;
-    entry.name = each->ifa_name;
+    set_name(entry, each->ifa_name);
     entry.flags = each->ifa_flags;
     copy_address(each->ifa_addr, entry.address);
     copy_address(each->ifa_netmask, entry.netmask);
@@ -154,13 +178,13 @@ int list_by_getifaddrs(std::vector<InterfaceEntry>& into) {
     const bool is_link = entry.address.ss_family == AF_PACKET;
     entry.index = is_link ? static_cast<uint32_t>(reinterpret_cast<const sockaddr_ll*>(each->ifa_addr)->sll_ifindex)
                           : if_nametoindex(each->ifa_name);
-    into.push_back(entry);
+    into.push(entry);
   }
   freeifaddrs(first);
   return 0;
 }
 
-int list_by_ioctl(std::vector<InterfaceEntry>& into) {
+int list_by_ioctl(const EntrySink& into) {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   list_links(fd, into);

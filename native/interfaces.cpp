@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <vector>
 
 #include <netinet/in.h>
 #include <netpacket/packet.h>
@@ -34,6 +33,22 @@ Napi::Value bytes_of(Napi::Env env, const sockaddr_storage& address) {
   return copy;
 }
 
+struct Found {
+  Napi::Env env;
+  Napi::Array list;
+
+  void add(const InterfaceEntry& entry) const {
+    const Napi::Object item = Napi::Object::New(env);
+    item.Set("name", static_cast<const char*>(entry.name));  // a Napi::String would go by way of std::string
+    item.Set("index", entry.index);
+    item.Set("flags", entry.flags);
+    item.Set("address", bytes_of(env, entry.address));
+    item.Set("netmask", bytes_of(env, entry.netmask));
+    item.Set("broadcast", bytes_of(env, entry.broadcast));
+    list.Set(list.Length(), item);
+  }
+};
+
 // A seccomp filter, an emulator or a kernel without netlink: the same as isNetlinkRefusal in TypeScript.
 bool is_netlink_refusal(int result) {
   switch (-result) {
@@ -53,23 +68,12 @@ bool is_netlink_refusal(int result) {
 
 Napi::Value interfaces(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  std::vector<InterfaceEntry> entries;
-  int result = list_by_getifaddrs(entries);
-  if (is_netlink_refusal(result)) result = list_by_ioctl(entries);
-  if (result < 0) return Napi::Number::New(env, result);
-  const Napi::Array list = Napi::Array::New(env, entries.size());
-  uint32_t count = 0;
-  for (const InterfaceEntry& entry : entries) {
-    const Napi::Object item = Napi::Object::New(env);
-    item.Set("name", entry.name);
-    item.Set("index", entry.index);
-    item.Set("flags", entry.flags);
-    item.Set("address", bytes_of(env, entry.address));
-    item.Set("netmask", bytes_of(env, entry.netmask));
-    item.Set("broadcast", bytes_of(env, entry.broadcast));
-    list.Set(count++, item);
-  }
-  return list;
+  Found found{env, Napi::Array::New(env)};
+  const EntrySink into{[](void* context, const InterfaceEntry& entry) { static_cast<Found*>(context)->add(entry); },
+                       &found};
+  int result = list_by_getifaddrs(into);
+  if (is_netlink_refusal(result)) result = list_by_ioctl(into);
+  return result < 0 ? Napi::Value(Napi::Number::New(env, result)) : found.list;
 }
 
 }  // namespace geysir
