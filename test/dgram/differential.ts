@@ -229,7 +229,7 @@ export class Bench {
     const peer = new Peer(this, socket)
     socket.bind(0, address)
     await this.event(socket, 'listening')
-    this.#ports.set(socket.address().port, `<peer port ${++this.#peers}>`)
+    this.namePort(socket.address().port, `<peer port ${++this.#peers}>`)
     await this.turn()
     return peer
   }

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { onTestFinished, expect, test } from 'vitest'
 import { openService, UdpSocket, type Service, type ServiceBatch, type ServiceOptions } from '../../src/index.js'
+import { fallbackProblem, lacking } from '../support/capabilities.js'
 import { freePort } from '../support/link-ports.js'
 import { failure, rejection } from '../unit/support/errors.js'
 
@@ -143,7 +144,7 @@ test('closing settles everything at once', async () => {
   expect(service.stats().unicast.length).toBe(2)
 })
 
-test('a port that is taken rejects, and wrong options are refused', async () => {
+test.skipIf(lacking('the addon', fallbackProblem()))('a port that is taken rejects, and wrong options are refused', async () => {
   const socket = new UdpSocket()
   onTestFinished(() => socket.close())
   const { port } = await socket.bind()

@@ -43,12 +43,37 @@ Object.assign(expect, chai.expect, shared[ASYMMETRIC_MATCHERS_OBJECT], {
   extend: (/** @type {object} */ matchers) => extendable.extend(expect, matchers),
   getState: () => getState(expect),
   setState: (/** @type {object} */ state) => setState(state, expect),
+  poll,
   unreachable: (/** @type {string} */ message) => chai.assert.fail(`expected${message ? ` ${message}` : ''} not to be reached`),
 })
 setState(
   { assertionCalls: 0, isExpectingAssertions: false, isExpectingAssertionsError: null, expectedAssertionsNumber: null },
   expect,
 )
+/** Tries again until the matcher passes, as vitest's does. @param {() => unknown} read @param {{ timeout?: number, interval?: number }} options */
+function poll(read, { timeout = 1000, interval = 50 } = {}) {
+  const matchers = (/** @type {boolean} */ isNot) =>
+    new Proxy(
+      {},
+      {
+        get(_, name) {
+          if (name === 'not') return matchers(!isNot)
+          return async (/** @type {unknown[]} */ ...args) => {
+            for (const until = performance.now() + timeout; ; await new Promise((resolve) => setTimeout(resolve, interval))) {
+              try {
+                const assertion = /** @type {any} */ (expect)(await read())
+                return (isNot ? assertion.not : assertion)[name](...args)
+              } catch (error) {
+                if (performance.now() >= until) throw error
+              }
+            }
+          }
+        },
+      },
+    )
+  return matchers(false)
+}
+
 shared[GLOBAL_EXPECT] = expect
 expect.extend(customMatchers)
 export { expect }
