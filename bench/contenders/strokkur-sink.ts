@@ -3,7 +3,9 @@ import { Messenger, UdpSocket, type Endpoint } from 'geysir'
 import { ReceiveWindow, printLine, readOptions } from './contender.js'
 
 const options = readOptions()
-const socket = new UdpSocket({ type: 'udp4', receiveBufferBytes: options.receiveBufferBytes, receiveOffload: true })
+// Two messages may be on their way, and the kernel counts more than their bytes. One that is lost narrows the source's window for good.
+const receiveBufferBytes = Math.max(options.receiveBufferBytes, 4 * options.bytes)
+const socket = new UdpSocket({ type: 'udp4', receiveBufferBytes, receiveOffload: true })
 const messenger = new Messenger(socket, { hash: options.hash })
 const window = new ReceiveWindow(
   options,
