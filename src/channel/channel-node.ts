@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { loadAddon, type Addon } from '../binding/index.js'
-import { Endpoint, closedError, invalidState, throwingLater, type Timer } from '../core/index.js'
+import { Endpoint, closedError, invalidState, throwingLater, type Timer, closeAndWait } from '../core/index.js'
 import { InterfaceMonitor, Membership, type InterfaceSource, type MembershipAudit } from '../net/index.js'
 import { ChangeRelay } from './change-relay.js'
 import { Channel, type ChannelOwner } from './channel.js'
@@ -140,9 +140,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /** Lets the process end although the node is subscribed to something. */

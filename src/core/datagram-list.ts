@@ -1,18 +1,16 @@
 import type { Endpoint } from './endpoint.js'
-import { invalidState, outOfRange } from './errors.js'
+import { outOfRange } from './errors.js'
+import { HeldBatch } from './held-batch.js'
 import type { DatagramBatch } from './link.js'
 
 /**
  * A batch of a link that has no slab of the kernel's: each payload is memory of its own, so keeping one costs nothing, but the rules
  * are those of every batch, and a program that breaks them is seen here as well.
  */
-export class DatagramList implements DatagramBatch {
+export class DatagramList extends HeldBatch implements DatagramBatch {
   #payloads: readonly Buffer[]
   #endpoints: readonly Endpoint[]
   #bytes = 0
-  #isLent = true
-  #isRetained = false
-  #steps = 0
   readonly #poison: number | undefined
 
   /**
@@ -22,6 +20,8 @@ export class DatagramList implements DatagramBatch {
    *   seen. Default: they are left as they are.
    */
   constructor(payloads: readonly Buffer[], endpoints: readonly Endpoint[], poison?: number) {
+    super()
+    this.lend()
     this.#poison = poison
     this.#payloads = payloads
     this.#endpoints = endpoints
@@ -53,50 +53,7 @@ export class DatagramList implements DatagramBatch {
     return this.#at(this.#endpoints, i)
   }
 
-  retain(): this {
-    if (this.#isRetained || (!this.#isLent && this.#steps === 0)) {
-      throw invalidState('only the batch of a running handler or step can be retained, and once')
-    }
-    this.#isRetained = true
-    return this
-  }
-
-  release(): void {
-    if (!this.#isRetained) return
-    this.#isRetained = false
-    this.#isLent = false
-    this.#endIfFree()
-  }
-
-  /** Is the handler that the batch was lent to still running? @internal */
-  get isLent(): boolean {
-    return this.#isLent
-  }
-
-  /** Does somebody keep it beyond the handler? */
-  get isRetained(): boolean {
-    return this.#isRetained || this.#steps > 0
-  }
-
-  /** @internal */
-  beginStep(): void {
-    this.#steps++
-  }
-
-  /** @internal */
-  endStep(): void {
-    this.#steps--
-    this.#endIfFree()
-  }
-
-  /** Its handlers have returned. */
-  finish(): void {
-    this.#isLent = false
-    this.#endIfFree()
-  }
-
-  #endIfFree(): void {
-    if (this.#isLent || this.isRetained) return
+  protected override end(): void {
     if (this.#poison !== undefined) for (const payload of this.#payloads) payload.fill(this.#poison)
     this.#payloads = []
     this.#endpoints = []

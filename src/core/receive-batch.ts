@@ -9,7 +9,8 @@ import {
   RECEIVE_HEADER_WORDS,
 } from './batch-layout.js'
 import type { Endpoint } from './endpoint.js'
-import { invalidState, outOfRange } from './errors.js'
+import { outOfRange } from './errors.js'
+import { HeldBatch } from './held-batch.js'
 
 /** Turns the address words of a record into endpoints, one object a peer. Each source of batches brings its own. */
 export interface EndpointInterner {
@@ -35,7 +36,7 @@ export interface BatchOwner {
  * No method but {@link copy} and {@link receiveTimeNs} allocates in a steady state: payload views are kept with the slab and
  * used again when a datagram of the same size comes to the same place.
  */
-export class ReceiveBatch {
+export class ReceiveBatch extends HeldBatch {
   /** The memory that all payloads lie in. */
   readonly slab: Buffer
   /** Datagrams in this batch; every `i` below runs from 0 to `count - 1`. */
@@ -52,15 +53,12 @@ export class ReceiveBatch {
   #endpoints: Endpoint[] = []
   #endpointOf: Int32Array // per message, the batch number for which #endpoints holds its endpoint
   #batchNumber = 0
-  #isLent = false
-  #isRetained = false
-  /** Steps of iterations that have it. */
-  #steps = 0
   /** Is its memory out of its owner's hands? */
   #isTaken = false
 
   /** @internal */
   constructor(slab: Buffer, datagramTable: Uint32Array, messageTable: Uint32Array, owner: BatchOwner) {
+    super()
     this.slab = slab
     this.datagramTable = datagramTable
     this.messageTable = messageTable
@@ -161,51 +159,6 @@ export class ReceiveBatch {
     return this.#ancillary(i, FLAG.time, RECEIVED_MESSAGE.nanoseconds)
   }
 
-  /**
-   * Keeps this batch, and every view of it, beyond the handler or the step of an iteration, until {@link release}: the socket takes
-   * another slab. A batch that is retained and dropped without `release` is collected as garbage like any buffer.
-   *
-   * @throws `ERR_INVALID_STATE` when neither a handler nor an iteration has it any more, or the second time.
-   */
-  retain(): this {
-    if (this.#isRetained || (!this.#isLent && this.#steps === 0)) {
-      throw invalidState('only the batch of a running handler or step can be retained, and once')
-    }
-    this.#isRetained = true
-    this.#take()
-    return this
-  }
-
-  /** Gives a retained batch back. Its views must not be used afterwards. Harmless to repeat. */
-  release(): void {
-    if (!this.#isRetained) return
-    this.#isRetained = false
-    this.#isLent = false
-    this.#endIfFree()
-  }
-
-  /** Is the handler that the batch was lent to still running? @internal */
-  get isLent(): boolean {
-    return this.#isLent
-  }
-
-  /** Does somebody keep it beyond the handler? */
-  get isRetained(): boolean {
-    return this.#isRetained || this.#steps > 0
-  }
-
-  /** Keeps the batch for a step of an iteration, until {@link endStep}. @internal */
-  beginStep(): void {
-    this.#steps++
-    this.#take()
-  }
-
-  /** @internal */
-  endStep(): void {
-    this.#steps--
-    this.#endIfFree()
-  }
-
   /** Opens the batch that the tables now describe. @internal */
   begin(interner: EndpointInterner): void {
     this.#interner = interner
@@ -213,14 +166,8 @@ export class ReceiveBatch {
     this.bytes = this.messageTable[RECEIVE_HEADER.payloadBytes]!
     this.#messages = this.messageTable[RECEIVE_HEADER.messages]!
     this.#batchNumber = (this.#batchNumber + 1) | 0
-    this.#isLent = true
+    this.lend()
     this.#isTaken = false
-  }
-
-  /** Closes a batch whose handler has returned, unless it was retained. @internal */
-  finish(): void {
-    this.#isLent = false
-    this.#endIfFree()
   }
 
   /** Kernel messages in this batch: fewer than datagrams where the kernel coalesced. @internal */
@@ -234,14 +181,13 @@ export class ReceiveBatch {
   }
 
   /** The memory leaves its owner with the batch. */
-  #take(): void {
+  protected override taken(): void {
     if (this.#isTaken) return
     this.#isTaken = true
     this.#owner.retain(this)
   }
 
-  #endIfFree(): void {
-    if (this.#isLent || this.#isRetained || this.#steps > 0) return
+  protected override end(): void {
     this.count = 0
     this.bytes = 0
     if (!this.#isTaken) return

@@ -15,11 +15,17 @@ export function passSocketsToChildren(isDropIn: (value: unknown) => boolean): vo
     function (this: Channel, message, handle, options, callback) {
       if (!isDropIn(handle)) return send.call(this, message, handle, options, callback)
       const [standIn, release] = standInFor(handle as DropInSocket)
-      return send.call(this, message, standIn, options, (error) => {
+      try {
+        return send.call(this, message, standIn, options, (error) => {
+          release()
+          if (typeof callback === 'function') callback(error)
+          else if (error !== null && options?.swallowErrors !== true) this.emit('error', error)
+        })
+      } catch (error) {
+        // Misuse, told before anything was sent: nobody will be called back.
         release()
-        if (typeof callback === 'function') callback(error)
-        else if (error !== null && options?.swallowErrors !== true) this.emit('error', error)
-      })
+        throw error
+      }
     }
 
   const ownChannel = process as unknown as Channel

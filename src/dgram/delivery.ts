@@ -25,8 +25,10 @@ export interface Recipient {
   readonly isReceiving: boolean
   /** Hands a message to lib/dgram.js, in the async context in which the program made the socket. */
   message(payload: Buffer, from: Origin): void
-  /** A batch begins or ends to be delivered, or its delivery was interrupted or resumed. */
-  onDelivering(): void
+  /** A batch has been delivered, as far as it goes. */
+  onDelivered(): void
+  /** Messages wait for an uncaught exception to be dealt with, or no longer. */
+  onInterrupted(): void
 }
 
 /** The receiving half of a socket of the drop-in. Made by the first batch: an idle socket needs none. */
@@ -35,6 +37,7 @@ export class Delivery implements ReceiverOwner {
   readonly #recipient: Recipient
   readonly #receiver: Receiver
   #isDelivering = false
+  /** Messages for a later turn. What comes meanwhile comes after them. */
   #waiting: Waiting[] | undefined
   /** A batch whose delivery an exception interrupted. */
   #interrupted: { batch: ReceiveBatch; next: number } | undefined
@@ -69,11 +72,10 @@ export class Delivery implements ReceiverOwner {
    */
   takeWaiting(native: NativeSocket): void {
     if (this.#isDelivering) return
-    const waiting: Waiting[] = []
-    this.#waiting = waiting
+    const isFirst = this.#waiting === undefined
+    this.#waiting ??= []
     while (native.receive(0) > 0) this.#receiver.handleBatch()
-    this.#waiting = undefined
-    if (waiting.length > 0) setImmediate(() => this.#deliverWaiting(waiting))
+    if (isFirst) setImmediate(() => this.#deliverWaiting())
   }
 
   // What the receiver asks and tells.
@@ -115,7 +117,7 @@ export class Delivery implements ReceiverOwner {
       this.#isDelivering = false
       // An exception goes up to be an uncaught one; the messages behind it wait until that is dealt with.
       if (next < batch.count && !recipient.closed) this.#interrupt(batch, next)
-      recipient.onDelivering()
+      recipient.onDelivered()
     }
   }
 
@@ -125,17 +127,28 @@ export class Delivery implements ReceiverOwner {
     return { message: copyMessage(batch.payload(i)), from: { address, family: endpoint.family, port: endpoint.port, size: 0 } }
   }
 
-  /** One message a turn of the loop, so that an exception of its listener costs no other. */
-  #deliverWaiting(waiting: Waiting[]): void {
-    const next = waiting.shift()
-    if (next === undefined || this.#recipient.closed || !this.#recipient.isReceiving) return
-    setImmediate(() => this.#deliverWaiting(waiting))
-    this.#recipient.message(next.message, next.from)
+  /** All of them, or up to an exception of a listener: what is behind it comes in the next turn. */
+  #deliverWaiting(): void {
+    const waiting = this.#waiting!
+    this.#isDelivering = true
+    try {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        if (this.#recipient.closed || !this.#recipient.isReceiving) continue
+        this.#recipient.message(next.message, next.from)
+        runTicks()
+      }
+    } finally {
+      this.#isDelivering = false
+      if (waiting.length > 0) setImmediate(() => this.#deliverWaiting())
+      else this.#waiting = undefined
+      this.#recipient.onDelivered()
+    }
   }
 
   #interrupt(batch: ReceiveBatch, next: number): void {
     if (!batch.isRetained) batch.retain()
     this.#interrupted = { batch, next }
+    this.#recipient.onInterrupted()
     setImmediate(() => this.#resume())
   }
 
@@ -145,7 +158,10 @@ export class Delivery implements ReceiverOwner {
     try {
       this.#deliver(batch, next)
     } finally {
-      if (!this.isInterrupted) batch.release()
+      if (!this.isInterrupted) {
+        batch.release()
+        this.#recipient.onInterrupted()
+      }
     }
   }
 }

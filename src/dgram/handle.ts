@@ -352,8 +352,11 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     this.onmessage?.(result, this, payload, from)
   }
 
-  onDelivering(): void {
+  onDelivered(): void {
     if (this.#sending?.isFlushScheduled === true) this.#sending.flush()
+  }
+
+  onInterrupted(): void {
     this.#watch()
   }
 

@@ -17,8 +17,10 @@ import {
   type EndpointLike,
   type Link,
   type Payload,
+  type OwnedBatch,
+  closeAndWait,
+  followListeners,
 } from '../core/index.js'
-import { followListeners } from './follow-listeners.js'
 import { DATAGRAM_TYPE, HEADER_BYTES, writeHeader } from './header.js'
 import type { IncomingRequest } from './incoming-request.js'
 import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
@@ -27,7 +29,6 @@ import type { DatagramSocket, DatagramSource, SourceOptions, Surroundings } from
 import { LinkInbox, type Inspect } from './link-inbox.js'
 import type { ResolvedCommon } from './options/link-options.js'
 import { Requests, type RequestPlan } from './requests.js'
-import type { OwnedBatch } from './selected-batch.js'
 
 /** What one request may ask for. */
 export interface RequestOptions {
@@ -261,9 +262,7 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<DatagramBatch> {

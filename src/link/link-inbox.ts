@@ -1,8 +1,8 @@
-import type { Endpoint } from '../core/index.js'
+import type { Endpoint, OwnedBatch } from '../core/index.js'
 import { DATAGRAM_TYPE, HEADER_BYTES, emptyHeader, readHeader } from './header.js'
 import { IncomingRequest, type Responder } from './incoming-request.js'
 import type { KindLinkEvents } from './link-events.js'
-import { SelectedBatch, type OwnedBatch } from './selected-batch.js'
+import { SelectedBatch } from './selected-batch.js'
 
 /** Looks at datagram `i` of a raw batch: false, and it is not for the user. */
 export type Inspect = (batch: OwnedBatch, i: number) => boolean

@@ -10,9 +10,10 @@ import {
   type EndpointLike,
   type LinkStatistics,
   type Payload,
+  closeAndWait,
+  followListeners,
 } from '../core/index.js'
 import type { InterfaceChange, MembershipAudit, NetworkInterface } from '../net/index.js'
-import { followListeners } from './follow-listeners.js'
 import { ServiceBatch, type ObservedBatch, type ServicePlace } from './service-batch.js'
 import { resolveServiceOptions, type ResolvedServiceOptions, type ServiceOptions } from './service-options.js'
 import { type ServiceMembership, type ServiceMonitor, type ServiceSocket } from './service-platform.js'
@@ -190,9 +191,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /** Batches as they come; each lives until the next step. */

@@ -118,22 +118,40 @@ function socketOptions(options: ResolvedUdp): UdpSocketOptions {
  */
 function followAddresses(monitor: InterfaceMonitor, socket: UdpSocket, peer: Endpoint): void {
   const onChange = (): void => {
-    if (socket.closed || monitor.isLocalEndpoint(socket.address())) return
-    const probe = new UdpSocket({ type: peer.isIpv4 ? 'udp4' : 'udp6' })
-    probe.connect(peer).then(
-      () => {
-        probe.close()
-        if (socket.closed) return
-        socket.disconnect()
-        // The probe got there a moment ago; if this fails all the same, the socket goes the way of a broken one.
-        socket.connect(peer).catch(() => socket.close())
-      },
-      // No way there yet: the next change is looked at again.
-      () => probe.close(),
-    )
+    if (!socket.closed && !monitor.isLocalEndpoint(socket.address())) void connectAgain(socket, peer)
   }
   monitor.on('change', onChange)
   socket.once('close', () => monitor.off('change', onChange))
+}
+
+async function connectAgain(socket: UdpSocket, peer: Endpoint): Promise<void> {
+  // No way there yet: the next change is looked at again.
+  if (!(await hasWayTo(peer)) || socket.closed) return
+  try {
+    socket.disconnect()
+    await socket.connect(peer)
+  } catch (error) {
+    // There was a way a moment ago: this socket is broken, and says why.
+    if (socket.closed) return
+    socket.close()
+    socket.emit('error', error as Error)
+  }
+}
+
+/** Would a socket find a source address for `peer` now? */
+async function hasWayTo(peer: Endpoint): Promise<boolean> {
+  let probe: UdpSocket | undefined
+  try {
+    probe = new UdpSocket({ type: peer.isIpv4 ? 'udp4' : 'udp6' })
+    await probe.connect(peer)
+    return true
+  } catch (error) {
+    // A bug is not a refusal of the kernel's.
+    if (typeof (error as NodeJS.ErrnoException).errno === 'number') return false
+    throw error
+  } finally {
+    probe?.close()
+  }
 }
 
 /** An interface that was deleted and made again has another index: multicast is sent by the one that has the name now. */

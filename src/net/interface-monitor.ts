@@ -8,6 +8,7 @@ import {
   type EndpointLike,
   type Timer,
   throwingLater,
+  closeAndWait,
 } from '../core/index.js'
 import { readAddressList } from './address-list.js'
 import { ChangeQueue } from './change-queue.js'
@@ -188,9 +189,7 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /**

@@ -13,6 +13,8 @@ import {
   type ReceiveBatch,
   throwLater,
   throwingLater,
+  closeAndWait,
+  followListeners,
 } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
 import { systemClock, systemRandom } from '../system/index.js'
@@ -207,9 +209,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /** Batches as they come; each lives until the next step. Ends when the membership is closed. */
@@ -229,17 +229,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
 
   // Receiving follows the listeners. `once` and `prependOnceListener` come through these as well.
   static {
-    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
-    for (const name of names) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => Membership
-      const value = function (this: Membership, ...args: unknown[]): Membership {
-        const result = inherited.apply(this, args)
-        this.#watch()
-        return result
-      }
-      Object.defineProperty(Membership.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(this.prototype, (membership) => membership.#watch())
   }
 
   #setRef(isRef: boolean): this {

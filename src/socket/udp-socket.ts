@@ -33,6 +33,8 @@ import {
   type EndpointLike,
   type Link,
   type Payload,
+  closeAndWait,
+  followListeners,
 } from '../core/index.js'
 import { literalEndpoint, lookUp } from './endpoint-input.js'
 import { selectBackend } from './fallback/backend.js'
@@ -442,9 +444,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /**
@@ -458,17 +458,7 @@ export class UdpSocket extends EventEmitter<UdpSocketEvents> implements Link {
 
   // Receiving follows the listeners. `once` and `prependOnceListener` come through these as well.
   static {
-    const names = ['on', 'addListener', 'prependListener', 'off', 'removeListener', 'removeAllListeners'] as const
-    for (const name of names) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => UdpSocket
-      const value = function (this: UdpSocket, ...args: unknown[]): UdpSocket {
-        const result = inherited.apply(this, args)
-        this.#watch()
-        return result
-      }
-      Object.defineProperty(this.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(this.prototype, (socket) => socket.#watch())
   }
 
   #setUp(options: UdpSocketOptions): void {

@@ -12,6 +12,7 @@ import {
   type EndpointLike,
   type Link,
   type Timer,
+  closeAndWait,
 } from '../core/index.js'
 import { MemoryPool } from '../fec/index.js'
 import { CLASSIC_CHUNK_BYTES } from './classic-codec.js'
@@ -194,9 +195,7 @@ export class Messenger extends EventEmitter<MessengerEvents> {
 
   /** `await using`: {@link close}, and wait for 'close'. */
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   /**

@@ -15,6 +15,8 @@ import {
   type Link,
   type LinkEvents,
   type Payload,
+  closeAndWait,
+  followListeners,
 } from '../core/index.js'
 import type { ScheduledEvent } from './event-queue.js'
 import type { ResolvedLinkOptions } from './link-options.js'
@@ -148,9 +150,7 @@ export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements 
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<DatagramBatch> {
@@ -169,16 +169,7 @@ export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements 
 
   // Receiving follows the listeners. `once` and `prependOnceListener` come through these as well.
   static {
-    for (const name of ['on', 'addListener', 'prependListener'] as const) {
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its receiver below
-      const inherited = EventEmitter.prototype[name] as (...args: unknown[]) => SimulatedLink
-      const value = function (this: SimulatedLink, ...args: unknown[]): SimulatedLink {
-        const result = inherited.apply(this, args)
-        this.#receiveLater()
-        return result
-      }
-      Object.defineProperty(SimulatedLink.prototype, name, { value, configurable: true, writable: true })
-    }
+    followListeners(this.prototype, (link) => link.#receiveLater())
   }
 
   /** @internal */

@@ -16,8 +16,9 @@ import {
   type LinkStatistics,
   type Payload,
   type Random,
+  closeAndWait,
+  followListeners,
 } from '../../core/index.js'
-import { followListeners } from '../follow-listeners.js'
 import { emptyFrameCounters, type FrameCounters, type FrameDecoder, type Framing } from '../framing/framing.js'
 import { payloadBuffer } from '../payload.js'
 import { NO_ADDRESS, type ByteStream, type StreamSource } from './byte-stream.js'
@@ -198,9 +199,7 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.#closeEmitted ? resolve() : this.once('close', resolve)))
-    this.close()
-    return closed
+    return closeAndWait(this, this.#closeEmitted)
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<DatagramBatch> {
