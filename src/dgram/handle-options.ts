@@ -58,7 +58,7 @@ export function setMulticastLoopback(native: MaybeSocket, family: number, on: nu
 export function setMulticastInterface(native: MaybeSocket, addon: Addon, address: string): number {
   const endpoint = zonedAddress(addon, address)
   if (endpoint === undefined) return -ERRNO.EINVAL
-  if (endpoint.isIpv4) {
+  if (endpoint.family === 'IPv4') {
     const value = encodeSockaddr(endpoint, AF_INET)!.subarray(4, 8)
     return setBytes(native, { level: k.IPPROTO_IP, name: k.IP_MULTICAST_IF, value })
   }

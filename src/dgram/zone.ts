@@ -13,7 +13,7 @@ export function zonedAddress(addon: Addon, text: unknown): Endpoint | undefined 
 /** What lib/dgram.js gives to `bind`, `connect` and `send` of a handle; undefined where it is no literal of the handle's family. */
 export function destinationOf(addon: Addon, family: number, address: string, port: number): Endpoint | undefined {
   const endpoint = zonedAddress(addon, address)
-  if (endpoint === undefined || endpoint.isIpv4 !== (family === AF_INET)) return undefined
+  if (endpoint === undefined || (endpoint.family === 'IPv4') !== (family === AF_INET)) return undefined
   // As v8::Value::Uint32Value and htons: what is no number throws, what is too large is cut.
   return endpoint.withPort((+port >>> 0) & 0xffff)
 }
