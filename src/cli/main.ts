@@ -16,11 +16,13 @@ import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
 import { addProxy } from './proxy.js'
 import { addMessage } from './message.js'
+import { readerGone } from './output.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
 async function main(): Promise<void> {
   const program = makeProgram()
+  readerGone()
   try {
     await program.parseAsync()
   } catch (error) {
