@@ -1,5 +1,13 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, outOfRange, throwLater, throwingLater, type Endpoint } from '../core/index.js'
+import {
+  checkInteger,
+  closedError,
+  followListeners,
+  outOfRange,
+  throwLater,
+  throwingLater,
+  type Endpoint,
+} from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
@@ -64,6 +72,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Says that there is this stream, until the other side is known to know it. */
   #opening: Repetition | undefined
   #isUserPaused = false
+  #isReading = false
+  /** Nobody reads any more: what comes is thrown away. */
+  #isClosing = false
   #iterator: MessageIterator | undefined
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
@@ -127,8 +138,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
     if (this.#closed) return Promise.resolve(this.#error === undefined)
     this.end()
+    this.#isClosing = true
     this.removeAllListeners('message')
-    this.#receiving.resume()
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
     this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
     return closed
@@ -153,7 +164,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Stops 'message' events; what arrives waits, and soon the sender with it. */
   pause(): this {
     this.#isUserPaused = true
-    this.#receiving.pause()
+    this.#updateReading()
     return this
   }
 
@@ -196,16 +207,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined)
-  }
-
-  override on<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    super.on(event, listener as never)
-    if (event === 'message') this.#updateReading()
-    return this
-  }
-
-  override addListener<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    return this.on(event, listener)
   }
 
   /** @internal */
@@ -276,7 +277,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onMessage(message: Buffer, handler: number): void {
     if (this.#iterator?.isWaiting) {
       this.#iterator.offer(Buffer.from(message))
-      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
+      this.#updateReading()
     }
     try {
       this.emit('message', message, handler)
@@ -382,14 +383,22 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** Messages flow while somebody reads. */
   #updateReading(): void {
-    if (this.#closed || this.#isUserPaused) return
-    if (this.listenerCount('message') === 0 && !this.#iterator?.isWaiting) return
+    if (this.#closed) return
+    const isWanted = this.#iterator?.isWaiting === true || this.listenerCount('message') > 0
+    const isReading = this.#isClosing || (isWanted && !this.#isUserPaused)
+    if (isReading === this.#isReading) return
+    this.#isReading = isReading
+    if (!isReading) return this.#receiving.pause()
     this.#receiving.resume()
     this.peer.host.touch(this)
   }
 
   #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
     throwingLater(() => this.emit(event, ...(args as never)))
+  }
+
+  static {
+    followListeners(this.prototype, (stream) => stream.#updateReading())
   }
 }
 
