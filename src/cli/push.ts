@@ -125,7 +125,7 @@ class Pushing {
     const retryMs = this.#options.retry ?? DEFAULT_RETRY_MS
     this.#giveUpMs ??= performance.now() + retryMs
     try {
-      const timeoutMs = Math.max(1, Math.min(CONNECT_MS, Math.ceil(this.#giveUpMs - performance.now())))
+      const timeoutMs = Math.min(CONNECT_MS, Math.max(MIN_CONNECT_MS, Math.ceil(this.#giveUpMs - performance.now())))
       const peer = await this.#node.connect(this.#endpoint, { timeoutMs, signal: this.#signal })
       await this.#pushAll(peer)
       return undefined
@@ -236,6 +236,8 @@ const FILES_AT_A_TIME = 4
 const DEFAULT_RETRY_MS = 30_000
 const MAX_RETRY_MS = 0x7fff_ffff
 const CONNECT_MS = 5000
+/** Who is not to try again tries once. */
+const MIN_CONNECT_MS = 1000
 const RETRY_DELAY_MS = 250
 const LAST_WORDS_MS = 2000
 /** The window of a stream, and what a receiver has waiting for its disk. */

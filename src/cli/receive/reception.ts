@@ -71,10 +71,19 @@ export class Reception {
 
   #onMessage(message: Buffer, type: number): void {
     if (type === DATA && this.#step === 'data') return this.#take(message)
-    if (type === OFFER && this.#step === 'offer') return this.#do(this.#prepare(decodeOffer(message)))
-    if (type === START && this.#step === 'start') return this.#do(this.#start(decodeOffset(message)))
-    if (type === COMPLETE && this.#step === 'data') return this.#do(this.#complete(Buffer.from(message)))
-    if (this.#step !== 'over') this.#do(Promise.reject(new RefusedError('protocol', `message ${type} was not expected`)))
+    if (type === OFFER && this.#step === 'offer') {
+      const offer = decodeOffer(message)
+      return this.#do(() => this.#prepare(offer))
+    }
+    if (type === START && this.#step === 'start') {
+      const offset = decodeOffset(message)
+      return this.#do(() => this.#start(offset))
+    }
+    if (type === COMPLETE && this.#step === 'data') {
+      const digest = Buffer.from(message)
+      return this.#do(() => this.#complete(digest))
+    }
+    if (this.#step !== 'over') this.#refuse(new RefusedError('protocol', `message ${type} was not expected`))
   }
 
   async #prepare(offer: Offer | undefined): Promise<void> {
@@ -113,7 +122,7 @@ export class Reception {
     const { name, size } = this.#offer!
     const part = this.#part
     if (part === undefined || message.length === 0 || part.length + message.length > size) {
-      return this.#do(Promise.reject(new RefusedError('protocol', 'other data than was offered')))
+      return this.#refuse(new RefusedError('protocol', 'other data than was offered'))
     }
     // The view ends with this handler; the disk takes its time.
     part.write(Buffer.from(message))
@@ -125,7 +134,7 @@ export class Reception {
   #onWritten(): void {
     const part = this.#part
     if (part === undefined || this.#step !== 'data') return
-    if (part.failure !== undefined) this.#do(Promise.reject(part.failure))
+    if (part.failure !== undefined) this.#refuse(part.failure)
     else if (!part.isFull) this.#stream.resume()
   }
 
@@ -155,10 +164,10 @@ export class Reception {
   }
 
   /** One thing after the other, so meanwhile nothing is read; whatever fails is told to the sender. */
-  #do(work: Promise<void>): void {
+  #do(work: () => Promise<void>): void {
     this.#step = 'waiting'
     this.#stream.pause()
-    work.then(
+    work().then(
       () => {
         if (this.#gone !== undefined) this.#onGone(this.#gone)
         else this.#stream.resume()
@@ -169,8 +178,7 @@ export class Reception {
 
   #refuse(error: NodeJS.ErrnoException): void {
     const reason = reasonOf(error)
-    if (!this.#stream.closed) this.#stream.send(encodeRefusal(reason, error.message), REFUSED)
-    this.#fail(error.message, reason === 'digest')
+    this.#fail(error.message, reason === 'digest', encodeRefusal(reason, error.message))
   }
 
   /** The sender has gone, or goes when it has read the refusal. What is being done comes to its end first. */
@@ -179,7 +187,8 @@ export class Reception {
     if (this.#step !== 'over' && this.#step !== 'waiting') this.#fail(why, false)
   }
 
-  #fail(why: string, isSpoilt: boolean): void {
+  /** Lets go of the file first, so that a sender who hears of it may offer it again. */
+  #fail(why: string, isSpoilt: boolean, refusal?: Buffer): void {
     this.#step = 'over'
     const part = this.#part
     this.#part = undefined
@@ -189,6 +198,7 @@ export class Reception {
       .catch((error: Error) => this.#events.onFailed(this.#offer?.name, error.message))
       .finally(() => {
         this.#letGo()
+        if (refusal !== undefined && !this.#stream.closed) this.#stream.send(refusal, REFUSED)
         this.#finish()
       })
   }
