@@ -26,6 +26,11 @@ export class RoundTrip {
   probeTimeoutMs(answerDelayMs: number): number {
     return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + answerDelayMs
   }
+
+  /** How old a packet is that can be known to be lost: RFC 9002, section 6.1.2. */
+  lossDelayMs(): number {
+    return LOSS_ROUND_TRIPS * Math.max(this.smoothedMs, this.latestMs)
+  }
 }
 
 const INITIAL_ROUND_TRIP_MS = 333
@@ -33,3 +38,5 @@ const INITIAL_ROUND_TRIP_MS = 333
 const MIN_SAMPLE_MS = 0.001
 /** RFC 9002, section 6.1.2: what a timer can tell apart. */
 const GRANULARITY_MS = 1
+/** The same section: kTimeThreshold. */
+const LOSS_ROUND_TRIPS = 9 / 8

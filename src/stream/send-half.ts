@@ -196,14 +196,14 @@ export class SendHalf {
 
   /** The receiver misses packets. */
   onNak(ranges: readonly PacketRange[], nowMs: number): void {
-    const tooYoungMs = nowMs - RESEND_AFTER_ROUND_TRIPS * Math.min(this.#path.roundTrip.minMs, this.#path.roundTrip.smoothedMs)
+    const tooYoungMs = nowMs - this.#path.roundTrip.lossDelayMs()
     for (const { first, count } of ranges) {
       const from = this.#expand(first)
       if (from < this.#base && this.#options.kind === 'bestEffort') this.#floorToTell = true
       const end = Math.min(from + count, this.#next)
       for (let packet = Math.max(from, this.#base); packet < end; packet++) {
         const at = packet & this.#mask
-        // Sent again less than a round trip ago: the receiver cannot have seen it.
+        // Sent again just now: the receiver cannot have seen it.
         if (this.#isLost[at] !== 0 || (this.#transmissions[at]! > 1 && this.#sentMs[at]! > tooYoungMs)) continue
         if (this.#transmissions[at]! >= STUBBORN_TRANSMISSIONS) this.#owner.onStubborn()
         this.#isLost[at] = 1
@@ -451,5 +451,3 @@ const MAX_BACKOFF = 6
 const MAX_PROBE_DELAY_MS = 500
 /** Probes in a row without progress, before everything on the way is taken to be lost. */
 const PROBES_BEFORE_TIMEOUT = 3
-/** A packet that was sent again less than this ago is not sent again: its receiver cannot know. */
-const RESEND_AFTER_ROUND_TRIPS = 0.9
