@@ -179,6 +179,10 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     this.#output.commit(HEADER_BYTES + lengthBytes)
   }
 
+  cancel(): void {
+    this.#output.cancel()
+  }
+
   flush(): boolean {
     this.checkOpen()
     return this.#output.flush()

@@ -31,6 +31,11 @@ export class RoundTrip {
   lossDelayMs(): number {
     return LOSS_ROUND_TRIPS * Math.max(this.smoothedMs, this.latestMs)
   }
+
+  /** The probe timeout after so many tries in vain: twice as long each time, up to a bound. */
+  probeDelayMs(answerDelayMs: number, tries: number): number {
+    return Math.min(this.probeTimeoutMs(answerDelayMs) * 2 ** Math.min(tries, MAX_BACKOFF), MAX_PROBE_DELAY_MS)
+  }
 }
 
 const INITIAL_ROUND_TRIP_MS = 333
@@ -40,3 +45,5 @@ const MIN_SAMPLE_MS = 0.001
 const GRANULARITY_MS = 1
 /** The same section: kTimeThreshold. */
 const LOSS_ROUND_TRIPS = 9 / 8
+const MAX_BACKOFF = 6
+const MAX_PROBE_DELAY_MS = 500
