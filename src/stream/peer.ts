@@ -261,7 +261,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#closed = true
     this.host.schedule(this, Infinity)
     const why = error ?? new StreamError('ERR_CLOSED', 'The peer was closed')
-    for (const stream of this.#streams.all()) stream.destroy(why, RESET_REASON.cancelled)
+    for (const stream of this.#streams.all()) {
+      // One that was over in this very batch has nothing to do with it.
+      if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
+      else stream.destroy(why, RESET_REASON.cancelled)
+    }
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
   }
