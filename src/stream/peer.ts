@@ -97,7 +97,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#streams.takeId(), true, resolved)
+    const stream = new Stream(this, this.#takeId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -105,6 +105,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** The highest id that it gave a stream; undefined: none. Set when it comes again in the same life. @internal */
+  get highestId(): number | undefined {
+    return this.#streams.remoteHighest
+  }
+
+  set highestId(id: number | undefined) {
+    this.#streams.remoteHighest = id
   }
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
@@ -268,6 +277,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
+  }
+
+  #takeId(): number {
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined) return id
+    }
   }
 
   #probePath(nowMs: number): void {

@@ -378,14 +378,14 @@ describe('abort signals', () => {
     const { signal } = controller
     setMaxListeners(0, signal)
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
-    signal.addEventListener = ((...args: Parameters<typeof add>) => {
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
       count++
       add(...args)
-    })
-    signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
       count--
       remove(...args)
-    })
+    }
     return { controller, listeners: () => count }
   }
 
