@@ -72,6 +72,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   readonly #peers = new PeerTable()
   readonly #dropped: Partial<Record<DropReason, number>> = {}
   #assemblyBytes = 0
+  #streamId: number
   #closed = false
 
   /** @internal */
@@ -79,6 +80,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     super()
     this.name = options.name
     this.#options = options
+    this.#streamId = options.random.uint32()
     this.#link = options.link
     const id = drawNodeId(options.name, options.random)
     this.#sender = new FrameSender(options.link, id, options.integrity, (reason) => this.#countDrop(reason))
@@ -220,6 +222,12 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     process.nextTick(() => this.emit('close'))
   }
 
+  /** Modulo 2^32, without 0. */
+  #takeStreamId(): number {
+    this.#streamId = (this.#streamId + 1) >>> 0 || 1
+    return this.#streamId
+  }
+
   #countDrop(reason: DropReason): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
   }
@@ -252,6 +260,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       touch: (stream) => this.#loop.touch(stream as Stream),
       schedule: (item, deadlineMs) => this.#loop.schedule(item, deadlineMs),
       drawUint32: () => options.random.uint32(),
+      takeStreamId: () => this.#takeStreamId(),
       flushLater: (peer) => this.#loop.flushLater(peer as Peer),
       countDrop: (reason) => this.#countDrop(reason),
       offerStream: (stream) => this.#offerStream(stream as Stream),

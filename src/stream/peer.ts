@@ -97,7 +97,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#streams.takeId(), true, resolved)
+    const stream = new Stream(this, this.#takeId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -105,6 +105,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** The highest id that it gave a stream; undefined: none. Set when it comes again in the same life. @internal */
+  get highestId(): number | undefined {
+    return this.#streams.remoteHighest
+  }
+
+  set highestId(id: number | undefined) {
+    this.#streams.remoteHighest = id
   }
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
@@ -261,9 +270,21 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#closed = true
     this.host.schedule(this, Infinity)
     const why = error ?? new StreamError('ERR_CLOSED', 'The peer was closed')
-    for (const stream of this.#streams.all()) stream.destroy(why, RESET_REASON.cancelled)
+    for (const stream of this.#streams.all()) {
+      // One that was over in this very batch has nothing to do with it.
+      if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
+      else stream.destroy(why, RESET_REASON.cancelled)
+    }
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
+  }
+
+  #takeId(): number {
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined) return id
+    }
   }
 
   #probePath(nowMs: number): void {
