@@ -257,6 +257,7 @@ export class Socket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#hadError = error !== null
     this.#timer?.cancel()
+    const isCutOff = this.#waiting !== undefined
     this.#waiting = undefined
     this.connecting = false
     const stream = this.#stream
@@ -268,7 +269,8 @@ export class Socket extends Duplex {
     // The error is told first.
     done(error)
     if (stream === undefined || stream.closed) finish()
-    else if (error !== null) {
+    else if (error !== null && isCutOff) {
+      // In the middle of a write: the other side must not take what it has for the whole.
       stream.once('close', finish)
       stream.reset()
     } else {
