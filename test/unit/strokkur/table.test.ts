@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { Endpoint, randomBelow, randomFill } from '../../../src/core/index.js'
 import { MemoryPool } from '../../../src/fec/index.js'
 import { checkProperty } from '../support/check-property.js'
@@ -16,6 +16,11 @@ function expectBalanced({ table, pool }: Tabled): void {
   expect(table.messages).toBe(0)
   expect(table.peers).toBe(0)
 }
+
+let simulated = 0
+afterAll(() => {
+  if (process.env['GEYSIR_RUNS'] !== undefined) console.log(`${simulated} messages were sent`)
+})
 
 describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
   test('interleaved, lossy, out of order, repeated, damaged: each is delivered once and equal, or dropped once', async () => {
@@ -34,6 +39,7 @@ describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
         const tabled = makeTable({ format, limitBytes: 1 << 30, ...options }, { maxPeerBytes: 1 << 30 })
         const sent: { message: Sent; from: number; arrived: Set<number>; hurt: boolean }[] = []
         const datagrams: [chunk: Uint8Array, from: number][] = []
+        simulated += messages
         for (let i = 0; i < messages; i++) {
           const most = randomBelow(random, 4) === 0 ? (format === 'classic' ? 30_000 : 1500) : 100
           const message = sendMessage(random, {
@@ -160,6 +166,19 @@ describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
     expect(tabled.messages).toEqual([])
     tabled.table.expire(1e6)
     expect(tabled.dropped).toMatchObject([{ reason: 'damaged', messageBytes: 20_000, chunkCount: chunks.length }])
+    expectBalanced(tabled)
+  })
+
+  test('two damaged chunks of a message: it is dropped as damaged, once, and what comes later does nothing', () => {
+    const tabled = makeTable({ format })
+    const { chunks, chunkCount } = sendMessage(seeded(1), { format, bytes: 60_000, redundantChunks: 30, maxDatagramBytes: 1472 })
+    for (const i of [1, 3]) chunks[i]![chunks[i]!.length - 1]! ^= i
+    for (const chunk of chunks) give(tabled, chunk, peer(1))
+    expect(tabled.messages).toEqual([])
+    tabled.table.expire(1e6)
+    for (const chunk of chunks) give(tabled, chunk, peer(1), 1e6)
+    expect(tabled.dropped).toMatchObject([{ reason: 'damaged', messageBytes: 60_000, chunkCount }])
+    expect(tabled.table.counters.chunksRejected.late).toBe(chunks.length)
     expectBalanced(tabled)
   })
 
