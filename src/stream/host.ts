@@ -34,6 +34,8 @@ export interface StreamHost {
   flushLater(peer: Scheduled): void
   schedule(item: Scheduled, deadlineMs: number): void
   drawUint32(): number
+  /** An id for a stream that is opened here: of all peers together, so that none is used again with any of them. */
+  takeStreamId(): number
   countDrop(reason: DropReason): void
   /** Does somebody take this stream, which the peer has opened? */
   offerStream(stream: Scheduled): boolean
@@ -43,6 +45,7 @@ export interface StreamHost {
 /** Why a datagram, or what was in it, was dropped. */
 export type DropReason =
   | 'short'
+  | 'tooLong'
   | 'foreign'
   | 'version'
   | 'malformed'
