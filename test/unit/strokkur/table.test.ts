@@ -213,6 +213,51 @@ describe('limits', () => {
     expectBalanced(tabled)
   })
 
+  test('a limit of bytes is exact: what fits is taken, a byte less and it is not', () => {
+    const [a, b] = [1, 2].map((seed) =>
+      sendMessage(seeded(seed), { format: 'compact', bytes: 20_000, redundantChunks: 4, maxDatagramBytes: 1400 }),
+    ) as [Sent, Sent]
+    const ofMessage = MemoryPool.roundedBytes(20_032)
+    const whole = makeTable()
+    give(whole, a.chunks[0]!, peer(1))
+    expect(whole.pool.usedBytes).toBe(ofMessage)
+    give(whole, a.chunks.at(-1)!, peer(1))
+    const ofBoth = whole.pool.usedBytes
+    expect(ofBoth).toBeGreaterThan(ofMessage)
+    whole.table.clear()
+    expectBalanced(whole)
+
+    const exact = makeTable({ limitBytes: ofBoth })
+    give(exact, a.chunks[0]!, peer(1))
+    give(exact, a.chunks.at(-1)!, peer(1))
+    expect(exact.pool.usedBytes).toBe(ofBoth)
+    expect(exact.table.counters.chunksUsed).toBe(2)
+    give(exact, b.chunks[0]!, peer(2))
+    expect(exact.dropped).toMatchObject([{ reason: 'evicted', chunksReceived: 2 }])
+    expect(exact.pool.usedBytes).toBe(ofMessage)
+    exact.table.clear()
+
+    const less = makeTable({ limitBytes: ofBoth - 1 })
+    give(less, a.chunks[0]!, peer(1))
+    give(less, a.chunks.at(-1)!, peer(1))
+    expect(less.pool.usedBytes).toBe(ofMessage)
+    expect(less.table.counters.chunksRejected.memory).toBe(1)
+    less.table.clear()
+
+    const tooLittle = makeTable({ limitBytes: ofMessage - 1 })
+    give(tooLittle, a.chunks[0]!, peer(1))
+    expect(tooLittle.dropped).toMatchObject([{ reason: 'limit', messageBytes: 20_000 }])
+    expectBalanced(tooLittle)
+
+    const ofPeer = makeTable({}, { maxPeerBytes: 2 * ofMessage - 1 })
+    for (const { chunks } of [a, b]) give(ofPeer, chunks[0]!, peer(1))
+    give(ofPeer, a.chunks[0]!, peer(2))
+    expect(ofPeer.dropped).toMatchObject([{ reason: 'evicted', endpoint: peer(1) }])
+    expect(ofPeer.pool.usedBytes).toBe(2 * ofMessage)
+    ofPeer.table.clear()
+    expectBalanced(ofPeer)
+  })
+
   test('a flood by one peer costs the others nothing', () => {
     const tabled = makeTable({ limitBytes: 1 << 20 }, { maxPeerBytes: 1 << 18 })
     const honest = sendMessage(seeded(7), { format: 'compact', bytes: 100_000, maxDatagramBytes: 1400 })
