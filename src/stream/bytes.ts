@@ -1,4 +1,4 @@
-/** Little-endian integers at any place. `Buffer` has the same with checks that the hot path has made already. */
+/** Little-endian integers, and texts of at most 255 bytes, at any place. `Buffer` has the same with checks that the hot path has made already. */
 
 export function readUint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8)
@@ -19,3 +19,18 @@ export function writeUint32(bytes: Uint8Array, at: number, value: number): void 
   bytes[at + 2] = value >>> 16
   bytes[at + 3] = value >>> 24
 }
+
+/** Writes UTF-8, and its length into the byte at `lengthAt`; returns where it ends. */
+export function writeText(out: Buffer, lengthAt: number, at: number, text: string): number {
+  const length = out.write(text, at, MAX_TEXT_BYTES)
+  out[lengthAt] = length
+  return at + length
+}
+
+/** Undefined when it would reach beyond `end`. */
+export function readText(bytes: Buffer, lengthAt: number, at: number, end: number): string | undefined {
+  const length = bytes[lengthAt]!
+  return at + length > end ? undefined : bytes.toString('utf8', at, at + length)
+}
+
+const MAX_TEXT_BYTES = 255
