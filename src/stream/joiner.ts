@@ -5,6 +5,7 @@ import type { Scheduled } from './deadline-queue.js'
 import { NOBODY, type NodeId } from './node-id.js'
 import type { Peer } from './peer.js'
 import { StreamError } from './stream-error.js'
+import { TokenBucket } from './token-bucket.js'
 import { FLAG, MIN_FRAME_BYTES, REFUSAL, TYPE, VERSION } from './wire.js'
 import type { DropReason } from './host.js'
 import type { Random } from '../core/index.js'
@@ -43,8 +44,7 @@ export class Joiner {
   readonly #host: JoinHost
   readonly #cookies: Cookies
   readonly #attempts = new Map<string, Attempt>()
-  #helloTokens = MAX_HELLOS_PER_SECOND
-  #helloMs = 0
+  readonly #hellos = new TokenBucket(MAX_HELLOS_PER_SECOND)
 
   constructor(host: JoinHost, random: Random) {
     this.#host = host
@@ -91,7 +91,7 @@ export class Joiner {
   }
 
   onHello(frame: HelloFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
-    if (!this.#mayAnswer(nowMs)) return this.#host.countDrop('tooManyHellos')
+    if (!this.#hellos.take(nowMs)) return this.#host.countDrop('tooManyHellos')
     if (frame.minVersion > VERSION || frame.maxVersion < VERSION) return this.#refuse(REFUSAL.version, sender, endpoint)
     const isProved = frame.cookie.length > 0 && this.#cookies.check(frame.cookie, endpoint, sender, nowMs)
     if (!isProved) {
@@ -189,16 +189,6 @@ export class Joiner {
       endpoint,
     )
   }
-
-  /** A flood of hellos costs a bounded amount of hashing. */
-  #mayAnswer(nowMs: number): boolean {
-    const earned = ((nowMs - this.#helloMs) * MAX_HELLOS_PER_SECOND) / 1000
-    this.#helloTokens = Math.min(MAX_HELLOS_PER_SECOND, this.#helloTokens + earned)
-    this.#helloMs = nowMs
-    if (this.#helloTokens < 1) return false
-    this.#helloTokens--
-    return true
-  }
 }
 
 function frameBytesOf(frame: { readonly frameBytes: number }): number {
@@ -209,5 +199,5 @@ const NO_COOKIE = new Uint8Array(0)
 const HELLO_AGAIN_MS = 50
 const MAX_HELLO_AGAIN_MS = 1000
 const MAX_QUICK_ANSWERS = 8
-/** Each costs a hash of some microseconds; ten thousand peers have joined within seconds. */
+/** A flood of hellos costs a bounded amount of hashing. Each costs a hash of some microseconds; ten thousand peers have joined within seconds. */
 const MAX_HELLOS_PER_SECOND = 5000

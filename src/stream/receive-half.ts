@@ -1,123 +1,69 @@
-import { Assembly, type MemoryBudget } from './assembly.js'
+import { Assembly, type AssemblyOwner } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
-import { FrameSlot, type FramePool } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import { MissingPackets } from './missing-packets.js'
 import { Pieces } from './pieces.js'
-import type { RoundTrip } from './round-trip.js'
-import { DATA, MAX_NAK_RANGES, RESET_REASON } from './wire.js'
+import { GONE, ReceiveWindow } from './receive-window.js'
+import {
+  emptyReceiveCounters,
+  type NakSchedule,
+  type ReceiveCounters,
+  type ReceivingContext,
+  type ReceivingOptions,
+  type ReceivingOwner,
+  type Status,
+  type StatusSchedule,
+} from './receiving.js'
+import { PromptStatuses } from './status-schedule.js'
+import { DATA, RESET_REASON } from './wire.js'
 
-/** What a receiving half tells its stream. */
-export interface ReceiveHalfOwner {
-  /** A message; the view lives until this returns. */
-  onMessage(message: Buffer, handler: number): void
-  /** `packets` are missing for good. */
-  onGap(packets: number): void
-  /** All that was ever sent has been handed over. */
-  onEnd(): void
-  /** The other side breaks the protocol, or a limit: `reason` as a reset says it. */
-  onFailure(reason: number): void
+/** How a receiving half decides what to say, and when. */
+export interface ReceivingSchedules {
+  naks(window: ReceiveWindow, context: ReceivingContext): NakSchedule
+  statuses(options: ReceivingOptions, context: ReceivingContext): StatusSchedule
 }
 
-export interface ReceiveHalfOptions {
-  readonly kind: 'reliable' | 'bestEffort' | 'fireAndForget'
-  readonly initialPacket: number
-  readonly windowPackets: number
-  readonly maxMessageBytes: number
-}
-
-export interface ReceiveCounters {
-  messagesReceived: number
-  /** Bytes of messages. */
-  bytesReceived: number
-  packetsReceived: number
-  duplicates: number
-  /** Packets that came out of order, and waited for others. */
-  reordered: number
-  /** Packets dropped because they are beyond the window: the other side breaks the rules, or very late ones. */
-  beyondWindow: number
-  /** Packets dropped for lack of memory; they are asked for again. */
-  noMemory: number
-  /** Packets that were given up: a best-effort stream's. */
-  packetsLost: number
-  /** Packets dropped because nobody was reading: a fire-and-forget stream's. */
-  unread: number
-  naksSent: number
-  statusesSent: number
-}
-
-export interface Status {
-  readonly next: number
-  readonly consumed: number
-  readonly highest: number
-  readonly beyond: number
-  readonly timestamp: number
-  readonly delay: number
-  readonly isEnded: boolean
+const TO_ONE: ReceivingSchedules = {
+  naks: (window, { roundTrip }) => new MissingPackets(window, roundTrip),
+  statuses: ({ windowPackets }, { roundTrip }) => new PromptStatuses(windowPackets, roundTrip),
 }
 
 /**
  * The other side's packets of one direction of a stream, from frames to messages. Pure: frames and time come in; messages, status and
  * NAK go out.
- *
- * Packets are counted as in {@link SendHalf}. `consumed` (handed to the user) <= `next` (the first that is missing) <= `highest` (the
- * first that nobody has heard of). What lies between `consumed` and `highest` and is here waits in a ring.
  */
-export class ReceiveHalf {
+export class ReceiveHalf implements AssemblyOwner {
   readonly counters: ReceiveCounters = emptyReceiveCounters()
-  readonly #options: ReceiveHalfOptions
-  readonly #pool: FramePool
-  readonly #roundTrip: RoundTrip
-  readonly #owner: ReceiveHalfOwner
+  readonly #options: ReceivingOptions
+  readonly #context: ReceivingContext
+  readonly #owner: ReceivingOwner
+  readonly #window: ReceiveWindow
   readonly #assembly: Assembly
-  readonly #budget: MemoryBudget
-  /** What the ring takes of the budget. */
-  #ringBytes = 0
+  readonly #naks: NakSchedule
+  readonly #statuses: StatusSchedule
   #pieces: Pieces | undefined
-  #consumed = 0
-  #next = 0
-  #highest = 0
-  #beyond = 0
   /** The first packet that does not exist, once that is known. */
   #final = Infinity
   #hasEnded = false
   #isPaused = true
   #isDelivering = false
   #isDisposed = false
-
-  /** Capacity less one; -1 while there is no ring. */
-  #mask = -1
-  #slots: (FrameSlot | undefined)[] = NO_SLOTS
-  /** Of missing packets: when to ask for it, and how often that was done. */
-  #askMs: Float64Array = NO_TIMES
-  #asked: Uint8Array = NO_BYTES
-  #nakMs = Infinity
-
-  #graceMs = 0
-  #unsaid = 0
-  #isStatusForced = false
-  #statusMs = Infinity
-  #consumedSaid = 0
-  #saidMs = -Infinity
+  /** Of the latest frame that said when it left. */
   #timestamp = 0
   #timestampMs = 0
 
-  constructor(options: ReceiveHalfOptions, pool: FramePool, roundTrip: RoundTrip, budget: MemoryBudget, owner: ReceiveHalfOwner) {
+  constructor(options: ReceivingOptions, context: ReceivingContext, owner: ReceivingOwner, schedules = TO_ONE) {
     this.#options = options
-    this.#pool = pool
-    this.#roundTrip = roundTrip
+    this.#context = context
     this.#owner = owner
-    this.#budget = budget
-    this.#assembly = new Assembly(options.maxMessageBytes, budget, {
-      onMessage: (message, handler) => {
-        this.counters.messagesReceived++
-        this.counters.bytesReceived += message.length
-        owner.onMessage(message, handler)
-        return !this.#isPaused
-      },
-    })
+    this.#window = new ReceiveWindow(options.initialPacket, context.pool, context.budget)
+    this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
+    this.#naks = schedules.naks(this.#window, context)
+    this.#statuses = schedules.statuses(options, context)
   }
 
   get deadlineMs(): number {
-    return Math.min(this.#statusMs, this.#nakMs)
+    return this.#isDisposed ? Infinity : Math.min(this.#statuses.deadlineMs, this.#naks.deadlineMs)
   }
 
   get hasEnded(): boolean {
@@ -126,7 +72,7 @@ export class ReceiveHalf {
 
   /** Packets that wait for others, or for the user. */
   get queuedPackets(): number {
-    return this.#next - this.#consumed + this.#beyond
+    return this.#window.next - this.#window.consumed + this.#window.beyond
   }
 
   /** A data frame whose chunks end at `end`. `transmission` is 0 for the first time that its sender sends it. */
@@ -134,14 +80,13 @@ export class ReceiveHalf {
     if (this.#isDisposed) return
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
-    this.#unsaid++
-    const packet = this.#expand(wire)
-    if (packet === this.#next && packet === this.#highest) {
-      if (this.#consumed === packet && !this.#isPaused && !this.#isDelivering) return this.#deliverInPlace(frame, end)
-    } else if (packet < this.#next || (packet < this.#highest && this.#slots[packet & this.#mask] !== undefined)) {
-      this.counters.duplicates++
-      this.#isStatusForced = true
-      return
+    this.#statuses.onPacket()
+    const window = this.#window
+    const packet = window.fromWire(wire)
+    if (packet === window.next && packet === window.highest) {
+      if (window.consumed === packet && !this.#isPaused && !this.#isDelivering) return this.#deliverInPlace(frame, end)
+    } else if (window.has(packet)) {
+      return this.#countDuplicate()
     }
     this.#keep(packet, transmission, frame, end, nowMs)
   }
@@ -149,18 +94,14 @@ export class ReceiveHalf {
   /** A part of a data frame. */
   onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
     if (this.#isDisposed) return
-    const packet = this.#expand(wire)
-    const pieces = (this.#pieces ??= new Pieces(this.#pool))
-    pieces.forgetBefore(this.#next)
-    if (packet >= this.#consumed + this.#options.windowPackets) {
+    const packet = this.#window.fromWire(wire)
+    const pieces = (this.#pieces ??= new Pieces(this.#context.pool))
+    pieces.forgetBefore(this.#window.next)
+    if (packet >= this.#limit()) {
       this.counters.beyondWindow++
       return
     }
-    if (packet < this.#next || (packet < this.#highest && this.#slots[packet & this.#mask] !== undefined)) {
-      this.counters.duplicates++
-      this.#isStatusForced = true
-      return
-    }
+    if (this.#window.has(packet)) return this.#countDuplicate()
     const whole = pieces.add(packet, frame, end)
     if (whole === undefined) return
     if (whole === null) return this.#owner.onFailure(RESET_REASON.malformed)
@@ -187,20 +128,19 @@ export class ReceiveHalf {
     if (this.#isDisposed) return
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
-    this.#isStatusForced = true
+    this.#statuses.force()
     if (this.#options.kind === 'fireAndForget') {
-      if (isFinal) this.#final = this.#next
+      if (isFinal) this.#final = this.#window.next
       this.#deliverQueued()
       return
     }
-    const floor = this.#expand(floorWire)
-    const next = this.#expand(nextWire)
-    if (floor > next || next > this.#consumed + this.#options.windowPackets) {
-      if (this.#options.kind === 'reliable') return
-    }
-    if (this.#options.kind === 'bestEffort' && floor > this.#next) this.#giveUpBefore(floor)
-    if (next > this.#highest && next <= this.#consumed + this.#options.windowPackets) this.#noticeMissing(next, nowMs)
-    if (isFinal && next >= this.#highest) this.#final = next
+    const window = this.#window
+    const floor = window.fromWire(floorWire)
+    const next = window.fromWire(nextWire)
+    if ((floor > next || next > this.#limit()) && this.#options.kind === 'reliable') return
+    if (this.#options.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
+    if (next > window.highest && next <= this.#limit()) this.#noticeMissing(next, next, nowMs)
+    if (isFinal && next >= window.highest) this.#final = next
     this.#deliverQueued()
   }
 
@@ -213,75 +153,34 @@ export class ReceiveHalf {
     if (!this.#isPaused || this.#isDisposed) return
     this.#isPaused = false
     this.#deliverQueued()
-    if (this.#consumed - this.#consumedSaid >= this.#options.windowPackets / CONSUMED_FRACTION) this.#isStatusForced = true
   }
 
-  /** What a status is to say, if one is due. `isBatchEnd`: a batch has been handled, more is not there. */
+  /** A status is to be said at the next opportunity. */
+  forceStatus(): void {
+    this.#statuses.force()
+  }
+
+  /** What a status is to say, if one is due. At the end of a batch: more is not there. */
   takeStatus(nowMs: number): Status | undefined {
-    if (!this.#isStatusForced && this.#statusMs > nowMs && !this.#isWorthStatus(nowMs)) {
-      if (this.#unsaid > 0 && this.#statusMs === Infinity) this.#statusMs = nowMs + STATUS_DELAY_MS
-      return undefined
-    }
-    if (!this.#isStatusForced && this.#unsaid === 0 && this.#consumed === this.#consumedSaid) {
-      this.#statusMs = Infinity
-      return undefined
-    }
-    this.#isStatusForced = false
-    this.#unsaid = 0
-    this.#statusMs = Infinity
-    this.#consumedSaid = this.#consumed
-    this.#saidMs = nowMs
+    const { next, consumed, highest, beyond } = this.#window
+    if (!this.#statuses.isDue(consumed, nowMs)) return undefined
+    this.#statuses.onSaid(consumed, nowMs)
     this.counters.statusesSent++
     return {
-      next: this.#wire(this.#next),
-      consumed: this.#wire(this.#consumed),
-      highest: this.#wire(this.#highest),
-      beyond: this.#beyond,
+      next: this.#window.toWire(next),
+      consumed: this.#window.toWire(consumed),
+      highest: this.#window.toWire(highest),
+      beyond,
       timestamp: this.#timestamp,
       delay: Math.max(0, Math.round((nowMs - this.#timestampMs) * 1000)),
       isEnded: this.#hasEnded,
     }
   }
 
-  /** Is there enough to say? Each costs both sides a system call. */
-  #isWorthStatus(nowMs: number): boolean {
-    const { windowPackets } = this.#options
-    if (this.#consumed - this.#consumedSaid >= windowPackets / CONSUMED_FRACTION) return true
-    if (this.#unsaid >= windowPackets / UNSAID_FRACTION) return true
-    return this.#unsaid >= PACKETS_PER_STATUS && nowMs - this.#saidMs >= this.#roundTrip.smoothedMs / STATUSES_PER_ROUND_TRIP
-  }
-
-  /** A status is to be said at the next opportunity. */
-  forceStatus(): void {
-    this.#isStatusForced = true
-  }
-
   /** Which packets to ask for now; empty: none. */
   takeNak(nowMs: number): PacketRange[] {
-    if (this.#nakMs > nowMs) return []
-    const ranges: PacketRange[] = []
-    let nakMs = Infinity
-    let rangeEnd = -1
-    for (let packet = this.#next; packet < this.#highest; packet++) {
-      const at = packet & this.#mask
-      if (this.#slots[at] !== undefined) continue
-      if (this.#askMs[at]! <= nowMs) {
-        if (packet === rangeEnd) {
-          const last = ranges[ranges.length - 1]!
-          ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
-        } else if (ranges.length < MAX_NAK_RANGES) {
-          ranges.push({ first: this.#wire(packet), count: 1 })
-        } else {
-          nakMs = nowMs
-          break
-        }
-        rangeEnd = packet + 1
-        this.#askMs[at] = nowMs + this.#askAgainMs(this.#asked[at]!)
-        this.#asked[at] = Math.min(this.#asked[at]! + 1, 255)
-      }
-      if (this.#askMs[at]! < nakMs) nakMs = this.#askMs[at]!
-    }
-    this.#nakMs = nakMs
+    if (this.#isDisposed) return []
+    const ranges = this.#naks.take(nowMs)
     if (ranges.length > 0) this.counters.naksSent++
     return ranges
   }
@@ -290,148 +189,110 @@ export class ReceiveHalf {
   dispose(): void {
     if (this.#isDisposed) return
     this.#isDisposed = true
-    for (const slot of this.#slots) if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
-    this.#slots = NO_SLOTS
-    this.#giveRingBytes()
+    this.#window.dispose()
     this.#assembly.dispose()
     this.#pieces?.dispose()
-    this.#nakMs = Infinity
-    this.#statusMs = Infinity
   }
 
-  /** Gives the ring back if it is empty, and the assembly if it is. */
+  /** Gives back what is not needed while nothing waits. */
   trim(): void {
     if (this.#isDisposed) return
-    if (this.#consumed === this.#highest && this.#mask >= 0) {
-      this.#mask = -1
-      this.#slots = NO_SLOTS
-      this.#askMs = NO_TIMES
-      this.#asked = NO_BYTES
-      this.#giveRingBytes()
-    }
+    this.#window.trim()
     this.#assembly.trim()
-    this.#pieces?.forgetBefore(this.#next)
+    this.#pieces?.forgetBefore(this.#window.next)
+  }
+
+  /** A message is complete. @internal */
+  onMessage(message: Buffer, handler: number): boolean {
+    this.counters.messagesReceived++
+    this.counters.bytesReceived += message.length
+    this.#owner.onMessage(message, handler)
+    return !this.#isPaused
+  }
+
+  /** The first packet that may not be sent yet. */
+  #limit(): number {
+    return this.#window.consumed + this.#options.windowPackets
+  }
+
+  /** What was said does not get through. */
+  #countDuplicate(): void {
+    this.counters.duplicates++
+    this.#statuses.force()
   }
 
   /** The common case: the packet that is waited for, and nothing waits behind it. Nothing is copied. */
   #deliverInPlace(frame: Buffer, end: number): void {
+    const window = this.#window
     this.counters.packetsReceived++
-    this.#next++
-    this.#highest++
+    window.pass()
     this.#isDelivering = true
     const read = this.#assembly.read(frame, DATA.chunks, end)
     this.#isDelivering = false
     if (this.#isDisposed) return
     if (read === undefined) return this.#owner.onFailure(this.#assembly.failure)
     if (!read && this.#assembly.at < end) return this.#keepRest(frame, end)
-    this.#consumed++
-    if (this.#consumed === this.#final || this.#consumed < this.#next) this.#deliverQueued()
+    window.consumed++
+    if (window.consumed === this.#final || window.consumed < window.next) this.#deliverQueued()
   }
 
   /** Its reader stopped in the middle of a frame. Memory for the rest is always to be had: it is one frame. */
   #keepRest(frame: Buffer, end: number): void {
-    const slot = this.#pool.take(true)!
-    this.#fill(slot, frame, end)
+    const slot = this.#context.pool.take(true)!
+    fill(slot, frame, end)
     slot.cursor = this.#assembly.at
-    if (this.#mask < 0) this.#resize(INITIAL_RING)
-    this.#slots[this.#consumed & this.#mask] = slot
+    this.#window.putBack(slot)
     // The reader may have changed its mind.
     this.#deliverQueued()
   }
 
   #keep(packet: number, transmission: number, frame: Buffer, end: number, nowMs: number): void {
-    if (packet >= this.#consumed + this.#options.windowPackets) {
+    const window = this.#window
+    if (packet >= this.#limit()) {
       this.counters.beyondWindow++
       return
     }
-    const isNext = packet === this.#next
-    const slot = this.#pool.take(isNext && this.#consumed === packet)
+    const isNext = packet === window.next
+    const slot = this.#context.pool.take(isNext && window.consumed === packet)
     if (slot === undefined) {
       this.counters.noMemory++
       return
     }
-    if (packet >= this.#highest) {
-      if (!this.#noticeMissing(packet + 1, nowMs)) {
-        this.#pool.give(slot)
-        this.counters.noMemory++
-        return
-      }
-    } else if (transmission === 0 && this.#asked[packet & this.#mask]! > 0) {
-      // It had been under way all the time: this path reorders. More patience from now on.
-      this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+    if (packet < window.highest) {
+      this.#naks.onFound(packet, transmission)
+    } else if (!this.#noticeMissing(packet, packet + 1, nowMs)) {
+      this.#context.pool.give(slot)
+      this.counters.noMemory++
+      return
     }
     this.counters.packetsReceived++
     if (!isNext) this.counters.reordered++
-    this.#fill(slot, frame, end)
-    this.#slots[packet & this.#mask] = slot
-    this.#beyond++
-    if (isNext) this.#advance()
+    fill(slot, frame, end)
+    window.put(packet, slot)
+    if (window.next === window.highest) this.#naks.onComplete()
     this.#deliverQueued()
   }
 
-  #fill(slot: FrameSlot, frame: Buffer, end: number): void {
-    slot.memory.set(frame.length === end ? frame : frame.subarray(0, end))
-    slot.length = end
-    slot.cursor = DATA.chunks
-  }
-
-  /** Packets up to `end` exist: those between were missed. False: there is no memory to note it in. */
-  #noticeMissing(end: number, nowMs: number): boolean {
-    while (end - this.#consumed > this.#mask) {
-      const capacity = Math.max(INITIAL_RING, 2 * (this.#mask + 1))
-      const moreBytes = capacity * RING_ENTRY_BYTES - this.#ringBytes
-      if (capacity > INITIAL_RING) {
-        if (!this.#budget.take(moreBytes)) return false
-        this.#ringBytes += moreBytes
-      }
-      this.#resize(capacity)
-    }
-    const askMs = nowMs + this.#grace()
-    for (let packet = this.#highest; packet < end; packet++) {
-      const at = packet & this.#mask
-      this.#slots[at] = undefined
-      this.#askMs[at] = askMs
-      this.#asked[at] = 0
-    }
-    this.#highest = end
-    if (askMs < this.#nakMs) this.#nakMs = askMs
+  /** Packets up to `highest` exist: those before `end` that nobody has heard of were missed. False: no memory to note it in. */
+  #noticeMissing(end: number, highest: number, nowMs: number): boolean {
+    const first = this.#window.highest
+    if (!this.#window.raiseHighest(highest)) return false
+    if (first < end) this.#naks.onMissing(first, end, nowMs)
     return true
-  }
-
-  #giveRingBytes(): void {
-    this.#budget.give(this.#ringBytes)
-    this.#ringBytes = 0
-  }
-
-  /** Moves `next` past what is here. */
-  #advance(): void {
-    while (this.#next < this.#highest && this.#slots[this.#next & this.#mask] !== undefined) {
-      this.#next++
-      this.#beyond--
-    }
-    if (this.#next === this.#highest) this.#nakMs = Infinity
   }
 
   /** The sender has forgotten everything before `floor`. */
   #giveUpBefore(floor: number): void {
-    if (floor > this.#highest) {
-      // Nothing of a whole window is left: go there without walking.
-      const known = this.#highest
-      this.#giveUpBefore(known)
-      this.#deliverQueued()
-      if (this.#consumed !== known) return
-      const packets = floor - known
-      this.#consumed = this.#next = this.#highest = floor
-      this.#loseAll(packets)
-      return
-    }
-    for (let packet = this.#next; packet < floor; packet++) {
-      const at = packet & this.#mask
-      if (this.#slots[at] !== undefined) continue
-      this.#slots[at] = GONE
-      this.#beyond++
-    }
-    this.#advance()
+    const window = this.#window
+    const known = Math.min(floor, window.highest)
+    window.giveUpBefore(known)
+    if (window.next === window.highest) this.#naks.onComplete()
+    if (known === floor) return
+    // Nothing of a whole window is left: go there without walking.
+    this.#deliverQueued()
+    if (window.consumed !== known) return
+    window.jumpTo(floor)
+    this.#loseAll(floor - known)
   }
 
   #loseAll(packets: number): void {
@@ -442,28 +303,27 @@ export class ReceiveHalf {
 
   #deliverQueued(): void {
     if (this.#isDelivering) return
+    const window = this.#window
     this.#isDelivering = true
-    while (!this.#isPaused && !this.#isDisposed && this.#consumed < this.#next) {
+    while (!this.#isPaused && !this.#isDisposed && window.consumed < window.next) {
       if (!this.#deliverOne()) break
     }
     this.#isDelivering = false
-    if (this.#consumed === this.#final && !this.#hasEnded && !this.#isDisposed) {
+    if (window.consumed === this.#final && !this.#hasEnded && !this.#isDisposed) {
       this.#hasEnded = true
-      this.#isStatusForced = true
+      this.#statuses.force()
       this.#owner.onEnd()
     }
   }
 
   /** The oldest packet that waits. False: its reader stopped, or it is malformed. */
   #deliverOne(): boolean {
-    const at = this.#consumed & this.#mask
-    const slot = this.#slots[at]!
+    const window = this.#window
+    const { slots, mask } = window.ring
+    const slot = slots[window.consumed & mask]!
     if (slot === GONE) {
       let packets = 0
-      for (; this.#consumed < this.#next && this.#slots[this.#consumed & this.#mask] === GONE; packets++) {
-        this.#slots[this.#consumed & this.#mask] = undefined
-        this.#consumed++
-      }
+      for (; window.consumed < window.next && slots[window.consumed & mask] === GONE; packets++) window.consume()
       this.#loseAll(packets)
       return true
     }
@@ -475,86 +335,13 @@ export class ReceiveHalf {
     }
     slot.cursor = this.#assembly.at
     if (!read && slot.cursor < slot.length) return false
-    this.#slots[at] = undefined
-    this.#pool.give(slot)
-    this.#consumed++
+    window.consume()
     return read
   }
-
-  /** How long a packet may be late before it is asked for. */
-  #grace(): number {
-    return Math.max(this.#graceMs, MIN_GRACE_MS, this.#roundTrip.hasSample ? this.#roundTrip.smoothedMs / 8 : 0)
-  }
-
-  #askAgainMs(asked: number): number {
-    const { hasSample, smoothedMs, variationMs } = this.#roundTrip
-    const first = hasSample ? 1.5 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
-    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
-  }
-
-  #wire(packet: number): number {
-    return (this.#options.initialPacket + packet) >>> 0
-  }
-
-  #expand(wire: number): number {
-    return this.#next + ((wire - this.#options.initialPacket - this.#next) | 0)
-  }
-
-  #resize(capacity: number): void {
-    const slots = new Array<FrameSlot | undefined>(capacity).fill(undefined)
-    const askMs = new Float64Array(capacity)
-    const asked = new Uint8Array(capacity)
-    for (let packet = this.#consumed; packet < this.#highest; packet++) {
-      const from = packet & this.#mask
-      const to = packet & (capacity - 1)
-      slots[to] = this.#slots[from]
-      askMs[to] = this.#askMs[from]!
-      asked[to] = this.#asked[from]!
-    }
-    this.#slots = slots
-    this.#askMs = askMs
-    this.#asked = asked
-    this.#mask = capacity - 1
-  }
 }
 
-export function emptyReceiveCounters(): ReceiveCounters {
-  return {
-    messagesReceived: 0,
-    bytesReceived: 0,
-    packetsReceived: 0,
-    duplicates: 0,
-    reordered: 0,
-    beyondWindow: 0,
-    noMemory: 0,
-    packetsLost: 0,
-    unread: 0,
-    naksSent: 0,
-    statusesSent: 0,
-  }
+function fill(slot: FrameSlot, frame: Buffer, end: number): void {
+  slot.memory.set(frame.length === end ? frame : frame.subarray(0, end))
+  slot.length = end
+  slot.cursor = DATA.chunks
 }
-
-/** Stands in the ring for a packet that its sender has forgotten. */
-const GONE = new FrameSlot(0)
-const INITIAL_RING = 16
-/** A pointer, a time and a count. */
-const RING_ENTRY_BYTES = 17
-/** Of streams where nothing waits: never written to. */
-const NO_SLOTS: FrameSlot[] = []
-const NO_TIMES = new Float64Array(0)
-const NO_BYTES = new Uint8Array(0)
-/** At the end of a batch, the sender is told of at least so many packets, so often a round trip; otherwise after the delay. */
-const PACKETS_PER_STATUS = 16
-const STATUSES_PER_ROUND_TRIP = 4
-/** Or of so much of the window. */
-const UNSAID_FRACTION = 8
-const STATUS_DELAY_MS = 2
-/** A reader that has caught up by a quarter of the window says so: the sender may be waiting for it. */
-const CONSUMED_FRACTION = 4
-const MIN_GRACE_MS = 1
-const MAX_GRACE_MS = 100
-/** Before the round trip is known. */
-const ASK_AGAIN_MS = 100
-const MIN_ASK_AGAIN_MS = 2
-const MAX_ASK_AGAIN_MS = 1000
-const MAX_BACKOFF = 8

@@ -26,6 +26,11 @@ export class RoundTrip {
   probeTimeoutMs(answerDelayMs: number): number {
     return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + answerDelayMs
   }
+
+  /** The same after so many tries in vain: twice as long each time, up to a bound. */
+  probeDelayMs(answerDelayMs: number, tries: number): number {
+    return Math.min(this.probeTimeoutMs(answerDelayMs) * 2 ** Math.min(tries, MAX_BACKOFF), MAX_PROBE_DELAY_MS)
+  }
 }
 
 const INITIAL_ROUND_TRIP_MS = 333
@@ -33,3 +38,5 @@ const INITIAL_ROUND_TRIP_MS = 333
 const MIN_SAMPLE_MS = 0.001
 /** RFC 9002, section 6.1.2: what a timer can tell apart. */
 const GRANULARITY_MS = 1
+const MAX_BACKOFF = 6
+const MAX_PROBE_DELAY_MS = 500

@@ -1,3 +1,5 @@
+import { RESET_REASON } from './wire.js'
+
 /** Why a stream or a peer ended before its time. */
 export class StreamError extends Error {
   readonly code: StreamErrorCode
@@ -29,3 +31,9 @@ export type StreamErrorCode =
   | 'ERR_CLOSED'
   /** Aborted by its signal. */
   | 'ABORT_ERR'
+
+/** A stream was reset for a `reason` as a reset says it. */
+export function resetError(reason: number, by: 'this side' | 'the other side'): StreamError {
+  const name = Object.entries(RESET_REASON).find(([, value]) => value === reason)?.[0] ?? `reason ${reason}`
+  return new StreamError('ERR_STREAM_RESET', `The stream was reset by ${by}: ${name}`, name)
+}

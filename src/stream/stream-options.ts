@@ -1,5 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
-import { MIN_WINDOW_PACKETS } from './send-half.js'
+import { MIN_WINDOW_PACKETS } from './send-buffer.js'
 import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
 
 /** What a stream promises. */

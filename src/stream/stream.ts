@@ -1,34 +1,22 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, invalidArgType, outOfRange, throwLater, type Endpoint } from '../core/index.js'
+import { checkInteger, closedError, outOfRange, throwLater, throwingLater, type Endpoint } from '../core/index.js'
+import { messageBytes } from './bytes.js'
 import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
-import type { Path } from './path.js'
 import type { StreamHost } from './host.js'
-import type { FrameWriter } from './frame-writer.js'
-import { ReceiveHalf, type ReceiveCounters } from './receive-half.js'
-import { SendHalf, emptySendCounters, type SendCounters, type Sent } from './send-half.js'
-import type { Sending } from './sending.js'
-import { StreamError } from './stream-error.js'
+import { ReceiveHalf } from './receive-half.js'
+import type { ReceivingContext, ReceivingOwner } from './receiving.js'
+import { Repetition } from './repetition.js'
+import { SendHalf } from './send-half.js'
+import { emptySendCounters, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
+import { StreamError, resetError } from './stream-error.js'
+import type { StreamEvents, StreamStatistics } from './stream-events.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
 import { UnnumberedSendHalf } from './unnumbered-send-half.js'
 import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
-
-/** The events of a {@link Stream}, with their arguments. */
-export interface StreamEvents {
-  /** A message has arrived. **The view lives until the handler returns**; who keeps it copies it. */
-  message: [message: Buffer, handler: number]
-  /** There is room again after `send` returned false. */
-  drain: []
-  /** So many packets are lost for good: a best-effort stream. Messages of theirs are missing here. */
-  gap: [packets: number]
-  /** The other side has ended; all that it sent has been handed over. */
-  end: []
-  /** The stream is over, by agreement or with an error. The last event. */
-  close: [error: StreamError | undefined]
-}
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
 export interface StreamPeer {
@@ -38,22 +26,12 @@ export interface StreamPeer {
   openStream(options?: StreamOptions): Stream
   close(options?: { deadlineMs?: number }): Promise<void>
   /** @internal */ readonly host: StreamHost
-  /** @internal */ readonly path: Path
-  /** @internal */ readonly writer: FrameWriter
+  /** What its streams share, to send and to receive. @internal */ readonly sending: SendingContext
+  /** @internal */ readonly receiving: ReceivingContext
   /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
   /** @internal */ forget(stream: Stream, reason: number): void
-}
-
-/** What a stream counted, and how it stands. */
-export interface StreamStatistics extends SendCounters, ReceiveCounters {
-  /** Packets that wait to leave or to be acknowledged. */
-  sendQueuePackets: number
-  /** Packets that wait for others, or for the user. */
-  receiveQueuePackets: number
-  /** What keeps the sender from sending more. */
-  limitedBy: 'nothing' | 'window' | 'congestion' | 'pace'
 }
 
 /**
@@ -64,7 +42,7 @@ export interface StreamStatistics extends SendCounters, ReceiveCounters {
  *
  * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
  */
-export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
+export class Stream extends EventEmitter<StreamEvents> implements Scheduled, SendingOwner, ReceivingOwner {
   readonly peer: StreamPeer
   readonly kind: StreamKind
   readonly label: string
@@ -83,9 +61,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   readonly #options: ResolvedStreamOptions
   #sending: Sending | undefined
   readonly #receiving: ReceiveHalf
-  #isConfirmed: boolean
-  #openMs = 0
-  #openTries = 0
+  /** Says that there is this stream, until the other side is known to know it. */
+  #opening: Repetition | undefined
   #isUserPaused = false
   #iterator: MessageIterator | undefined
   #duplex: StreamDuplex | undefined
@@ -103,14 +80,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     this.label = options.label
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
-    this.#isConfirmed = !isOpener
-    const { pool, budget, maxMessageBytes } = peer.host
-    this.#receiving = new ReceiveHalf({ ...options, maxMessageBytes }, pool, peer.path.roundTrip, budget, {
-      onMessage: (message, handler) => this.#onMessage(message, handler),
-      onGap: (packets) => this.#emit('gap', packets),
-      onEnd: () => this.#onEnd(),
-      onFailure: (reason) => this.reset(reason),
-    })
+    this.#opening = isOpener ? new Repetition() : undefined
+    this.#receiving = new ReceiveHalf(options, peer.receiving, this)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (options.signal?.aborted) queueMicrotask(this.#onAbort)
   }
@@ -126,7 +97,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
     if (this.#closed || this.#sending?.isEnded) throw closedError('stream')
     if (handler !== 0) checkInteger('handler', handler, 0, 255)
-    const bytes = message instanceof Uint8Array ? message : asBytes(message)
+    const bytes = messageBytes(message)
     if (bytes.length > this.maxMessageBytes) {
       throw outOfRange('message.length', `<= ${this.maxMessageBytes}`, bytes.length)
     }
@@ -137,7 +108,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
 
   /** The longest message that this side sends. */
   get maxMessageBytes(): number {
-    return this.kind === 'fireAndForget' ? this.peer.writer.maxWholeBytes : this.peer.host.maxMessageBytes
+    return this.kind === 'fireAndForget' ? this.peer.sending.writer.maxWholeBytes : this.peer.host.maxMessageBytes
   }
 
   /** No more messages from this side. The other side gets 'end' when it has read all of them. */
@@ -199,7 +170,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
 
   /** What was counted since the stream was opened; a copy. */
   stats(): StreamStatistics {
-    const { path } = this.peer
+    const { path } = this.peer.sending
     const sending = this.#sending
     const isWaiting = sending?.hasWork === true
     return {
@@ -254,26 +225,26 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
 
   /** The other side knows the stream. @internal */
   confirm(): void {
-    this.#isConfirmed = true
+    this.#opening = undefined
   }
 
   /** @internal */
   onStatus(frame: StatusFrame, nowMs: number): void {
-    this.#isConfirmed = true
+    this.#opening = undefined
     this.#sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
     this.peer.host.touch(this)
   }
 
   /** @internal */
   onNak(ranges: readonly PacketRange[], nowMs: number): void {
-    this.#isConfirmed = true
+    this.#opening = undefined
     this.#sending?.onNak(ranges, nowMs)
     this.peer.host.touch(this)
   }
 
   /** @internal */
   onHeartbeat(frame: HeartbeatFrame, nowMs: number): void {
-    this.#isConfirmed = true
+    this.#opening = undefined
     const isFinal = (frame.flags & HEARTBEAT_FLAG.final) !== 0
     this.#receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
     this.peer.host.touch(this)
@@ -286,12 +257,57 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
   }
 
+  /** @internal */
+  transmit(slot: FrameSlot, packet: number, transmission: number): boolean {
+    return this.peer.transmit(this, slot, packet, transmission)
+  }
+
+  /** @internal */
+  onDrain(): void {
+    if (!this.#sending?.isEnded) this.#emit('drain')
+  }
+
+  /** @internal */
+  onStubborn(): void {
+    this.peer.suspectPath()
+  }
+
+  /** @internal */
+  onMessage(message: Buffer, handler: number): void {
+    if (this.#iterator?.isWaiting) {
+      this.#iterator.offer(Buffer.from(message))
+      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
+    }
+    try {
+      this.emit('message', message, handler)
+    } catch (error) {
+      throwLater(error)
+    }
+  }
+
+  /** @internal */
+  onGap(packets: number): void {
+    this.#emit('gap', packets)
+  }
+
+  /** @internal */
+  onEnd(): void {
+    this.#iterator?.end(undefined)
+    this.#emit('end')
+    if (!this.allowHalfOpen) this.end()
+  }
+
+  /** @internal */
+  onFailure(reason: number): void {
+    this.reset(reason)
+  }
+
   /** Says what there is to say: at the end of a batch, of a tick, and when a deadline has passed. @internal */
   settle(nowMs: number): void {
     if (this.#closed) return
-    if (!this.#isConfirmed) this.#open(nowMs)
+    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) this.#sayOpen()
     this.#sayHowFar(nowMs)
-    const heartbeat = this.#isConfirmed ? this.#sending?.takeHeartbeat(nowMs) : undefined
+    const heartbeat = this.#opening === undefined ? this.#sending?.takeHeartbeat(nowMs) : undefined
     if (heartbeat !== undefined) {
       const { floor, next, isFinal } = heartbeat
       const timestamp = this.peer.host.timestamp(nowMs)
@@ -309,7 +325,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   /** When {@link settle} is due again. @internal */
   nextDeadlineMs(): number {
     if (this.#closed) return Infinity
-    const sending = this.#isConfirmed ? (this.#sending?.deadlineMs ?? Infinity) : this.#openMs
+    const sending = this.#opening?.deadlineMs ?? this.#sending?.deadlineMs ?? Infinity
     return Math.min(sending, this.#receiving.deadlineMs)
   }
 
@@ -340,35 +356,17 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
   }
 
   #sender(): Sending {
-    return (this.#sending ??= this.#makeSender())
+    const Half = this.kind === 'fireAndForget' ? UnnumberedSendHalf : SendHalf
+    return (this.#sending ??= new Half(this.#options, this.peer.sending, this))
   }
 
-  #makeSender(): Sending {
-    const { peer } = this
-    const { pool } = peer.host
-    const { kind, windowPackets, windowBytes, initialPacket } = this.#options
-    const owner = {
-      transmit: (slot: FrameSlot, packet: number, transmission: number) => peer.transmit(this, slot, packet, transmission),
-      onDrain: () => {
-        if (!this.#sending?.isEnded) this.#emit('drain')
-      },
-      onStubborn: () => peer.suspectPath(),
-    }
-    if (kind === 'fireAndForget') return new UnnumberedSendHalf(windowPackets, peer.path, pool, peer.writer, owner)
-    return new SendHalf({ kind, initialPacket, windowPackets, windowBytes }, peer.path, pool, peer.writer, owner)
-  }
-
-  /** Tells the other side of the stream until it is known there. */
-  #open(nowMs: number): void {
-    if (nowMs < this.#openMs) return
+  #sayOpen(): void {
     const { label, windowPackets, initialPacket } = this.#options
     const kind = KIND[this.kind]
     this.peer.sendStreamControl(
       { type: TYPE.open, stream: this.id, kind, options: 0, packet: initialPacket, windowPackets, label },
       this.isOpener,
     )
-    const delay = this.peer.path.roundTrip.probeTimeoutMs(0) * 2 ** Math.min(this.#openTries++, MAX_OPEN_BACKOFF)
-    this.#openMs = nowMs + Math.min(delay, MAX_OPEN_DELAY_MS)
   }
 
   #sayHowFar(nowMs: number): void {
@@ -376,7 +374,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     if (status !== undefined) {
       const { isEnded, ...fields } = status
       const flags = isEnded ? STATUS_FLAG.ended : 0
-      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags }, this.isOpener)
+      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags, missed: 0 }, this.isOpener)
     }
     const ranges = this.#receiving.takeNak(nowMs)
     if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
@@ -390,47 +388,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled {
     this.peer.host.touch(this)
   }
 
-  #onMessage(message: Buffer, handler: number): void {
-    if (this.#iterator?.isWaiting) {
-      this.#iterator.offer(Buffer.from(message))
-      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
-    }
-    try {
-      this.emit('message', message, handler)
-    } catch (error) {
-      throwLater(error)
-    }
-  }
-
-  #onEnd(): void {
-    this.#iterator?.end(undefined)
-    this.#emit('end')
-    if (!this.allowHalfOpen) this.end()
-  }
-
   #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
-    try {
-      this.emit(event, ...(args as never))
-    } catch (error) {
-      throwLater(error)
-    }
+    throwingLater(() => this.emit(event, ...(args as never)))
   }
-}
-
-function asBytes(message: DataView | string): Uint8Array {
-  if (typeof message === 'string') return Buffer.from(message)
-  if (!ArrayBuffer.isView(message)) {
-    throw invalidArgType('message', 'of type string or an instance of Buffer, TypedArray, or DataView', message)
-  }
-  return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
-}
-
-function resetError(reason: number, by: string): StreamError {
-  const name = Object.entries(RESET_REASON).find(([, value]) => value === reason)?.[0] ?? `reason ${reason}`
-  return new StreamError('ERR_STREAM_RESET', `The stream was reset by ${by}: ${name}`, name)
 }
 
 const DEFAULT_CLOSE_MS = 10_000
 const MAX_CLOSE_MS = 2 ** 31 - 1
-const MAX_OPEN_BACKOFF = 6
-const MAX_OPEN_DELAY_MS = 500

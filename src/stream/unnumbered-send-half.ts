@@ -1,8 +1,13 @@
-import type { FramePool, FrameSlot } from './frame-pool.js'
-import type { FrameWriter } from './frame-writer.js'
-import type { Path } from './path.js'
-import { Sent, emptySendCounters, type SendHalfOwner } from './send-half.js'
-import type { Sending } from './sending.js'
+import type { FrameSlot } from './frame-pool.js'
+import {
+  Sent,
+  UNNUMBERED,
+  emptySendCounters,
+  type Heartbeat,
+  type Sending,
+  type SendingContext,
+  type SendingOwner,
+} from './sending.js'
 
 /**
  * The sending direction of a fire-and-forget stream: frames without numbers, which leave and are forgotten. A message lies in one
@@ -10,10 +15,8 @@ import type { Sending } from './sending.js'
  */
 export class UnnumberedSendHalf implements Sending {
   readonly counters = emptySendCounters()
-  readonly #owner: SendHalfOwner
-  readonly #path: Path
-  readonly #pool: FramePool
-  readonly #writer: FrameWriter
+  readonly #owner: SendingOwner
+  readonly #context: SendingContext
   readonly #windowPackets: number
   readonly #queue: FrameSlot[] = []
   #refused = false
@@ -22,11 +25,9 @@ export class UnnumberedSendHalf implements Sending {
   #probeMs = Infinity
   #probes = 0
 
-  constructor(windowPackets: number, path: Path, pool: FramePool, writer: FrameWriter, owner: SendHalfOwner) {
+  constructor({ windowPackets }: { readonly windowPackets: number }, context: SendingContext, owner: SendingOwner) {
     this.#windowPackets = windowPackets
-    this.#path = path
-    this.#pool = pool
-    this.#writer = writer
+    this.#context = context
     this.#owner = owner
   }
 
@@ -36,10 +37,6 @@ export class UnnumberedSendHalf implements Sending {
 
   get hasWork(): boolean {
     return this.#queue.length > 0
-  }
-
-  get isSettled(): boolean {
-    return this.#queue.length === 0 && (!this.#isEnded || this.#isEndAcknowledged)
   }
 
   get isEnded(): boolean {
@@ -59,19 +56,20 @@ export class UnnumberedSendHalf implements Sending {
   }
 
   push(message: Uint8Array, handler: number): boolean {
+    const { pool, writer } = this.#context
     let slot = this.#queue.at(-1)
-    if (slot === undefined || !this.#writer.hasRoom(slot, message.length)) {
-      if (slot !== undefined) this.#writer.pad(slot)
-      slot = this.#queue.length < this.#windowPackets ? this.#pool.take(this.#queue.length === 0) : undefined
+    if (slot === undefined || !writer.hasRoom(slot, message.length)) {
+      if (slot !== undefined) writer.pad(slot)
+      slot = this.#queue.length < this.#windowPackets ? pool.take(this.#queue.length === 0) : undefined
       if (slot === undefined) {
         this.#refused = true
         this.counters.messagesRefused++
         return false
       }
-      this.#writer.begin(slot)
+      writer.begin(slot)
       this.#queue.push(slot)
     }
-    this.#writer.writeWhole(slot, message, handler)
+    writer.writeWhole(slot, message, handler)
     this.counters.messagesSent++
     this.counters.bytesSent += message.length
     return true
@@ -87,7 +85,7 @@ export class UnnumberedSendHalf implements Sending {
     if (slot === undefined) return Sent.nothing
     if (!this.#owner.transmit(slot, UNNUMBERED, 0)) return Sent.linkFull
     this.#queue.shift()
-    this.#pool.give(slot)
+    this.#context.pool.give(slot)
     this.counters.packetsSent++
     if (this.#isEnded && this.#probeMs === Infinity) this.#probeMs = nowMs
     if (this.#refused) {
@@ -107,16 +105,15 @@ export class UnnumberedSendHalf implements Sending {
     // There is nothing to send again, and nobody who keeps to the protocol asks.
   }
 
-  takeHeartbeat(nowMs: number): { floor: number; next: number; isFinal: boolean } | undefined {
+  takeHeartbeat(nowMs: number): Heartbeat | undefined {
     if (this.#probeMs > nowMs || this.#queue.length > 0) return undefined
-    const delay = this.#path.roundTrip.probeTimeoutMs(0) * 2 ** Math.min(this.#probes++, MAX_BACKOFF)
-    this.#probeMs = nowMs + Math.min(delay, MAX_PROBE_DELAY_MS)
+    this.#probeMs = nowMs + this.#context.path.roundTrip.probeDelayMs(0, this.#probes++)
     this.counters.heartbeatsSent++
     return { floor: 0, next: 0, isFinal: true }
   }
 
   dispose(): void {
-    for (const slot of this.#queue) this.#pool.give(slot)
+    for (const slot of this.#queue) this.#context.pool.give(slot)
     this.#queue.length = 0
     this.#probeMs = Infinity
   }
@@ -125,7 +122,3 @@ export class UnnumberedSendHalf implements Sending {
     // There is no ring.
   }
 }
-
-export const UNNUMBERED = -1
-const MAX_BACKOFF = 6
-const MAX_PROBE_DELAY_MS = 500

@@ -1,0 +1,88 @@
+import type { PacketRange } from './control-frame.js'
+import type { ReceiveWindow } from './receive-window.js'
+import type { NakSchedule } from './receiving.js'
+import type { RoundTrip } from './round-trip.js'
+import { MAX_NAK_RANGES } from './wire.js'
+
+/**
+ * Asks for each missing packet after a grace time, and again with growing patience: section "NAK". The ring of the window holds, of
+ * missing packets, when to ask for it, and how often that was done.
+ */
+export class MissingPackets implements NakSchedule {
+  deadlineMs = Infinity
+  readonly #window: ReceiveWindow
+  readonly #roundTrip: RoundTrip
+  #graceMs = 0
+
+  constructor(window: ReceiveWindow, roundTrip: RoundTrip) {
+    this.#window = window
+    this.#roundTrip = roundTrip
+  }
+
+  onMissing(first: number, end: number, nowMs: number): void {
+    const { timesMs, mask } = this.#window.ring
+    const askMs = nowMs + this.#grace()
+    for (let packet = first; packet < end; packet++) timesMs[packet & mask] = askMs
+    if (askMs < this.deadlineMs) this.deadlineMs = askMs
+  }
+
+  onFound(packet: number, transmission: number): void {
+    const { counts, mask } = this.#window.ring
+    // It had been under way all the time: this path reorders. More patience from now on.
+    if (transmission === 0 && counts[packet & mask]! > 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+  }
+
+  onComplete(): void {
+    this.deadlineMs = Infinity
+  }
+
+  take(nowMs: number): PacketRange[] {
+    if (this.deadlineMs > nowMs) return NO_RANGES
+    const { ring, next, highest } = this.#window
+    const { slots, timesMs, counts, mask } = ring
+    const ranges: PacketRange[] = []
+    let deadlineMs = Infinity
+    let rangeEnd = -1
+    for (let packet = next; packet < highest; packet++) {
+      const at = packet & mask
+      if (slots[at] !== undefined) continue
+      if (timesMs[at]! <= nowMs) {
+        if (packet === rangeEnd) {
+          const last = ranges[ranges.length - 1]!
+          ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
+        } else if (ranges.length < MAX_NAK_RANGES) {
+          ranges.push({ first: this.#window.toWire(packet), count: 1 })
+        } else {
+          deadlineMs = nowMs
+          break
+        }
+        rangeEnd = packet + 1
+        timesMs[at] = nowMs + this.#askAgainMs(counts[at]!)
+        counts[at] = Math.min(counts[at]! + 1, 255)
+      }
+      if (timesMs[at]! < deadlineMs) deadlineMs = timesMs[at]!
+    }
+    this.deadlineMs = deadlineMs
+    return ranges
+  }
+
+  /** How long a packet may be late before it is asked for. */
+  #grace(): number {
+    return Math.max(this.#graceMs, MIN_GRACE_MS, this.#roundTrip.hasSample ? this.#roundTrip.smoothedMs / 8 : 0)
+  }
+
+  #askAgainMs(asked: number): number {
+    const { hasSample, smoothedMs, variationMs } = this.#roundTrip
+    const first = hasSample ? 1.5 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
+    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
+  }
+}
+
+const NO_RANGES: PacketRange[] = []
+const MIN_GRACE_MS = 1
+const MAX_GRACE_MS = 100
+/** Before the round trip is known. */
+const ASK_AGAIN_MS = 100
+const MIN_ASK_AGAIN_MS = 2
+const MAX_ASK_AGAIN_MS = 1000
+const MAX_BACKOFF = 8

@@ -1,0 +1,206 @@
+import type { FrameSlot } from './frame-pool.js'
+import type { LongMessage } from './frame-writer.js'
+import { NO_RING, type PacketRing } from './packet-ring.js'
+import type { SendCounters, SendingContext } from './sending.js'
+
+export interface SendBufferOptions {
+  /** Of numbered packets: a fire-and-forget stream keeps none. */
+  readonly kind: 'reliable' | 'bestEffort' | 'fireAndForget'
+  readonly windowPackets: number
+  /** The same in bytes: counts when frames have become longer. */
+  readonly windowBytes: number
+}
+
+/**
+ * From messages to packets, and what is kept of these until it has arrived.
+ *
+ * `base` (the oldest that is kept) <= `next` (the first that never left) <= `filled` (the first that does not exist). In the ring: when
+ * a packet left, how often, and whether it is to be sent again.
+ */
+export class SendBuffer {
+  ring: PacketRing = NO_RING
+  base = 0
+  next = 0
+  filled = 0
+  /** Handed to the user at the other end, as far as known. */
+  consumed = 0
+  /** Packets that are marked: to be sent again. */
+  marked = 0
+  readonly #options: SendBufferOptions
+  readonly #context: SendingContext
+  readonly #counters: SendCounters
+  /** Is the last frame open for more? */
+  #isFilling = false
+  #isRefusing = false
+  /** The rest of a message that had no room: a copy. */
+  #rest: LongMessage | undefined
+
+  constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters) {
+    this.#options = options
+    this.#context = context
+    this.#counters = counters
+  }
+
+  /** Was a message refused since there was room? */
+  get isRefusing(): boolean {
+    return this.#isRefusing
+  }
+
+  /** Is there more of a message than has found room? */
+  get hasRest(): boolean {
+    return this.#rest !== undefined
+  }
+
+  /** Takes a message. False: there is no room, it was not taken. */
+  push(message: Uint8Array, handler: number): boolean {
+    const { writer } = this.#context
+    if (this.#rest !== undefined) return this.#refuse()
+    if (message.length <= writer.maxWholeBytes) {
+      let slot = this.#isFilling ? this.#last() : undefined
+      if (slot === undefined || !writer.hasRoom(slot, message.length)) {
+        slot = this.#begin()
+        if (slot === undefined) return this.#refuse()
+      }
+      writer.writeWhole(slot, message, handler)
+    } else if (!this.#pushLong(message, handler)) {
+      return this.#refuse()
+    }
+    this.#counters.messagesSent++
+    this.#counters.bytesSent += message.length
+    return true
+  }
+
+  /** Cuts on what waits for room. True: there is room again after a refusal. */
+  makeRoom(): boolean {
+    if (this.#rest !== undefined) {
+      this.#writePieces(this.#rest)
+      if (this.#rest.offset < this.#rest.length) return false
+      this.#rest = undefined
+    }
+    if (!this.#isRefusing || !this.#hasRoom()) return false
+    this.#isRefusing = false
+    return true
+  }
+
+  /** The packet `next` leaves. */
+  onSent(nowMs: number): void {
+    const packet = this.next
+    const at = packet & this.ring.mask
+    if (packet === this.filled - 1) this.#isFilling = false
+    this.next = packet + 1
+    this.ring.timesMs[at] = nowMs
+    this.ring.counts[at] = 1
+    this.ring.marks[at] = 0
+  }
+
+  mark(packet: number): void {
+    this.ring.marks[packet & this.ring.mask] = 1
+    this.marked++
+  }
+
+  unmark(packet: number): void {
+    this.ring.marks[packet & this.ring.mask] = 0
+    this.marked--
+  }
+
+  isMarked(packet: number): boolean {
+    return packet >= this.base && this.ring.marks[packet & this.ring.mask] !== 0
+  }
+
+  /** Packets before `end` are not needed any more. */
+  releaseBefore(end: number): void {
+    for (; this.base < end; this.base++) this.#free(this.base)
+  }
+
+  /** Gives all memory back. */
+  dispose(): void {
+    this.releaseBefore(this.filled)
+    this.next = this.filled
+    this.#rest = undefined
+    this.#isFilling = false
+  }
+
+  /** Gives the ring back if it is empty. */
+  trim(): void {
+    if (this.base === this.filled) this.ring = NO_RING
+  }
+
+  #refuse(): false {
+    this.#isRefusing = true
+    this.#counters.messagesRefused++
+    return false
+  }
+
+  #last(): FrameSlot {
+    return this.ring.slots[(this.filled - 1) & this.ring.mask]!
+  }
+
+  /** A message of several frames: as much as there is room for; a copy of the rest waits. */
+  #pushLong(message: Uint8Array, handler: number): boolean {
+    const long: LongMessage = { source: message, sourceAt: 0, offset: 0, length: message.length, handler }
+    this.#writePieces(long)
+    if (long.offset === 0) return false
+    if (long.offset < long.length) {
+      long.source = Uint8Array.prototype.slice.call(message, long.offset)
+      long.sourceAt = long.offset
+      this.#rest = long
+    }
+    return true
+  }
+
+  #writePieces(long: LongMessage): void {
+    const { writer } = this.#context
+    let slot = this.#isFilling ? this.#last() : undefined
+    while (long.offset < long.length) {
+      if (slot === undefined || !writer.isWorthAPiece(slot)) slot = this.#begin()
+      if (slot === undefined) return
+      writer.writePiece(slot, long)
+    }
+  }
+
+  #hasRoom(): boolean {
+    return this.#options.kind === 'bestEffort'
+      ? this.filled - this.base < this.#windowPackets() || this.base < this.next
+      : this.filled - this.consumed < this.#windowPackets()
+  }
+
+  #windowPackets(): number {
+    const { windowPackets, windowBytes } = this.#options
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, windowBytes / this.#context.path.frameBytes))
+  }
+
+  /** A new frame at the end; undefined when the window, or the memory, is full. */
+  #begin(): FrameSlot | undefined {
+    const { pool, writer } = this.#context
+    if (!this.#hasRoom()) return undefined
+    if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.#windowPackets()) this.#forgetOldest()
+    // Who has nothing waiting has nothing to wait for: one frame is always to be had.
+    const slot = pool.take(this.filled === this.base)
+    if (slot === undefined) return undefined
+    if (this.#isFilling) writer.pad(this.#last())
+    if (this.filled - this.base > this.ring.mask) this.ring = this.ring.grown(this.base, this.filled)
+    writer.begin(slot)
+    this.ring.slots[this.filled & this.ring.mask] = slot
+    this.filled++
+    this.#isFilling = true
+    return slot
+  }
+
+  #forgetOldest(): void {
+    this.#counters.packetsForgotten++
+    this.releaseBefore(this.base + 1)
+    this.consumed = Math.max(this.consumed, this.base)
+  }
+
+  #free(packet: number): void {
+    const { slots, marks, mask } = this.ring
+    const at = packet & mask
+    const slot = slots[at]!
+    slots[at] = undefined
+    if (marks[at] !== 0) this.unmark(packet)
+    this.#context.pool.give(slot)
+  }
+}
+
+/** Fewer would stop at every packet that is late. */
+export const MIN_WINDOW_PACKETS = 16
