@@ -6,10 +6,14 @@ import type { FrameSlot } from './frame-pool.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { GroupMember, GroupPeer } from './group-member.js'
+import type { OpenGroupFrame } from './group-frame.js'
+import type { GroupOptions } from './group-receiving.js'
 import { Path } from './path.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
+import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
 import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
@@ -41,7 +45,7 @@ export interface PeerStatistics {
 }
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
@@ -55,6 +59,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
+  #groups: PeerGroups<Stream> | undefined
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -179,10 +184,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
+    if (member !== undefined) return this.#onMemberControl(member, frame, nowMs)
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
       case TYPE.open:
+      case TYPE.openGroup:
         stream.receiving.forceStatus()
         this.host.touch(stream)
         return
@@ -198,6 +206,27 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       default:
         return
     }
+  }
+
+  /** The stream of a group that it sends to. @internal */
+  findGroup(group: number): Stream | undefined {
+    return this.#groups?.find(group)
+  }
+
+  /** @internal */
+  takeStreamId(): number {
+    return this.#streams.takeId()
+  }
+
+  /** @internal */
+  addMember(member: GroupMember): void {
+    this.#groups ??= new PeerGroups()
+    this.#groups.addMember(member)
+  }
+
+  /** @internal */
+  removeMember(member: GroupMember): void {
+    this.#groups?.removeMember(member)
   }
 
   /** @internal */
@@ -246,6 +275,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A stream has ended: who asks for it is told why. @internal */
   forget(stream: Stream, reason: number): void {
     this.#streams.remove(stream, reason)
+    this.#groups?.remove(stream)
     this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
@@ -258,6 +288,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.schedule(this, Infinity)
     const why = error ?? new StreamError('ERR_CLOSED', 'The peer was closed')
     for (const stream of this.#streams.all()) stream.destroy(why, RESET_REASON.cancelled)
+    for (const member of this.#groups?.members() ?? []) member.onPeerGone(why)
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
   }
@@ -286,14 +317,29 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     return result
   }
 
+  #onMemberControl(member: GroupMember, frame: ControlFrame, nowMs: number): void {
+    switch (frame.type) {
+      case TYPE.status:
+        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        return member.onStatus(frame, nowMs)
+      case TYPE.nak:
+        return member.onNak(frame.ranges, nowMs)
+      case TYPE.reset:
+        return member.onReset(frame.reason)
+      default:
+        return this.host.countDrop('wrongKind')
+    }
+  }
+
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
-    if (frame.type === TYPE.open && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
-    if (frame.type !== TYPE.open && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
+    const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
+    if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
   }
 
-  #accept(frame: OpenFrame): void {
+  #accept(frame: OpenFrame | OpenGroupFrame): void {
     const stream = new Stream(this, frame.stream, false, {
       kind: kindOf(frame.kind),
       label: frame.label,
@@ -302,11 +348,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
+      ...(frame.type === TYPE.openGroup ? { membership: this.#groupOptions(frame) } : {}),
     })
     this.#streams.add(stream)
+    if (stream.isGroup) (this.#groups ??= new PeerGroups()).add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
     if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
+  }
+
+  #groupOptions(frame: OpenGroupFrame): GroupOptions {
+    const { repairHistoryBytes: historyBytes } = this.host
+    return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => this.host.drawUint32() } }
   }
 
   #offer(stream: Stream): boolean {

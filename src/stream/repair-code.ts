@@ -9,25 +9,15 @@ import { DATA, DATA_HEADER_BYTES, REPAIR, REPAIR_OVERHEAD_BYTES } from './wire.j
  * Fills `frame` with the repair over the packets of `mask`, behind the place of its header; section "Repairs".
  *
  * @param slotOf The frame of the i-th packet of the span.
- * @returns Where the repair ends; undefined when a packet is no longer there.
+ * @returns Where the repair ends.
  */
-export function encodeRepair(
-  frame: Buffer,
-  mask: SpanMask,
-  slotOf: (index: number) => FrameSlot | undefined,
-): number | undefined {
+export function encodeRepair(frame: Buffer, mask: SpanMask, slotOf: (index: number) => FrameSlot): number {
   let longest = 0
-  let isComplete = true
-  forEachBit(mask, (index) => {
-    const slot = slotOf(index)
-    if (slot === undefined) isComplete = false
-    else longest = Math.max(longest, slot.length - DATA_HEADER_BYTES)
-  })
-  if (!isComplete) return undefined
+  forEachBit(mask, (index) => (longest = Math.max(longest, slotOf(index).length - DATA_HEADER_BYTES)))
   const end = REPAIR.bytes + longest
   frame.fill(0, REPAIR.lengths, end)
   writeMask(frame, REPAIR.mask, mask)
-  forEachBit(mask, (index) => addPacket(frame, slotOf(index)!))
+  forEachBit(mask, (index) => addPacket(frame, slotOf(index)))
   return end
 }
 

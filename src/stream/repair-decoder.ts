@@ -71,13 +71,13 @@ export class RepairDecoder {
     return false
   }
 
-  /** A packet has come in another way. */
-  onArrived(packet: number, frame: FrameSlot): void {
+  /** A packet has come in another way. `frame`: undefined when there was no memory to keep it. */
+  onArrived(packet: number, frame: FrameSlot | undefined): void {
     let base = -1
     for (const row of this.#rows) {
       const index = packet - row.base
       if (index < 0 || index >= SPAN_PACKETS || !hasBit(row.unknown, index)) continue
-      if (!subtractPacket(row, index, frame)) row.unknown = EMPTY_MASK
+      if (frame === undefined || !subtractPacket(row, index, frame)) row.unknown = EMPTY_MASK
       base = row.base
     }
     if (base >= 0) this.#solve(base)

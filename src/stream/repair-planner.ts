@@ -5,8 +5,7 @@ import { SPAN_PACKETS } from './wire.js'
 
 /** A packet to be sent again to all, or a repair over some of the 64 from `base` on. Packets are counted as the sender does. */
 export type RepairJob =
-  | { readonly packet: number; readonly mask?: undefined }
-  | { readonly packet: number; readonly mask: SpanMask }
+  { readonly packet: number; readonly mask?: undefined } | { readonly packet: number; readonly mask: SpanMask }
 
 /** What a sender repeats of that which it was asked for. */
 export interface Echo {

@@ -49,6 +49,11 @@ export function countBits({ low, high }: SpanMask): number {
   return countWord(low) + countWord(high)
 }
 
+/** The highest; of an empty mask -1. */
+export function lastBit({ low, high }: SpanMask): number {
+  return high !== 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(low)
+}
+
 /** Calls `visit` with each, ascending. */
 export function forEachBit({ low, high }: SpanMask, visit: (index: number) => void): void {
   forEachInWord(low, 0, visit)

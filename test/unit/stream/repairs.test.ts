@@ -7,7 +7,17 @@ import { encodeRepair } from '../../../src/stream/repair-code.js'
 import { RepairDecoder } from '../../../src/stream/repair-decoder.js'
 import { RepairPlanner } from '../../../src/stream/repair-planner.js'
 import { chooseRows } from '../../../src/stream/repair-rows.js'
-import { EMPTY_MASK, countBits, firstOf, forEachBit, hasBit, rangeMask, union, withBit, withoutBit } from '../../../src/stream/span-mask.js'
+import {
+  EMPTY_MASK,
+  countBits,
+  firstOf,
+  forEachBit,
+  hasBit,
+  rangeMask,
+  union,
+  withBit,
+  withoutBit,
+} from '../../../src/stream/span-mask.js'
 import { DATA_HEADER_BYTES } from '../../../src/stream/wire.js'
 import { checkProperty } from '../support/check-property.js'
 
@@ -40,7 +50,7 @@ class Receiver {
 
   encode(base: number, mask: { low: number; high: number }): { frame: Buffer; end: number } {
     const frame = Buffer.alloc(300, 0xee)
-    return { frame, end: encodeRepair(frame, mask, (index) => this.frames[base + index])! }
+    return { frame, end: encodeRepair(frame, mask, (index) => this.frames[base + index]!) }
   }
 }
 
@@ -91,7 +101,7 @@ test('repairs wait for packets that come in another way, and say which of the mi
   expect([3, 17, 40].filter((packet) => receiver.decoder.isImplied(packet))).toHaveLength(2)
   const open = [3, 17, 40].find((packet) => !receiver.decoder.isImplied(packet))!
   receiver.here.set(open, receiver.frames[open]!)
-  receiver.decoder.onArrived(open, receiver.frames[open]!)
+  receiver.decoder.onArrived(open, receiver.frames[open])
   expect(receiver.here.size).toBe(64)
   expect(receiver.decoder.keptRows).toBe(0)
 })
