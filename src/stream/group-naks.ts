@@ -29,8 +29,10 @@ export class GroupNaks implements NakSchedule {
   readonly #terms: KnownTerms
   readonly #isImplied: (packet: number) => boolean
   #graceMs = 0
-  /** When what was found to be missing lately is asked for: all of it together. */
-  #pendingMs = -Infinity
+  /** What was found to be missing lately, from which packet on, and when it is to be asked for. */
+  #foundMs = -Infinity
+  #foundFirst = 0
+  #foundAskMs = 0
 
   /** @param isImplied Will the packet follow from others that are asked for? */
   constructor(
@@ -49,10 +51,16 @@ export class GroupNaks implements NakSchedule {
 
   onMissing(first: number, end: number, nowMs: number): void {
     const { timesMs, mask } = this.#window.ring
-    const earliestMs = nowMs + this.#grace()
-    if (this.#pendingMs < earliestMs) this.#pendingMs = earliestMs + this.#drawMs()
-    for (let packet = first; packet < end; packet++) timesMs[packet & mask] = this.#pendingMs
-    if (this.#pendingMs < this.deadlineMs) this.deadlineMs = this.#pendingMs
+    const graceMs = this.#grace()
+    // A burst is one loss.
+    if (nowMs - this.#foundMs > graceMs) {
+      this.#foundMs = nowMs
+      this.#foundFirst = first
+      this.#foundAskMs = nowMs + this.#drawMs()
+    }
+    const askMs = Math.max(this.#foundAskMs, nowMs) + graceMs
+    for (let packet = first; packet < end; packet++) timesMs[packet & mask] = askMs
+    if (askMs < this.deadlineMs) this.deadlineMs = askMs
   }
 
   onFound(packet: number, transmission: number): void {
@@ -89,10 +97,13 @@ export class GroupNaks implements NakSchedule {
     let deadlineMs = Infinity
     let rangeEnd = -1
     const backOffMs = this.#drawMs()
+    // Who asks asks for everything that nobody has asked for, but for what may only be late.
+    const youngFrom = nowMs - this.#foundMs < this.#grace() ? this.#foundFirst : highest
     for (let packet = next; packet < highest; packet++) {
       const at = packet & mask
       if (slots[at] !== undefined) continue
-      if (timesMs[at]! <= nowMs && !this.#isImplied(packet)) {
+      const isDue = timesMs[at]! <= nowMs || (counts[at] === 0 && packet < youngFrom)
+      if (isDue && !this.#isImplied(packet)) {
         if (packet === rangeEnd) {
           const last = ranges[ranges.length - 1]!
           ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
@@ -105,7 +116,7 @@ export class GroupNaks implements NakSchedule {
         rangeEnd = packet + 1
       }
       // What is implied by others waits for these.
-      if (timesMs[at]! <= nowMs) timesMs[at] = nowMs + this.#answerMs() * 1.5 ** this.#count(at, counts) + backOffMs
+      if (isDue) timesMs[at] = nowMs + this.#answerMs() * 1.5 ** this.#count(at, counts) + backOffMs
       if (timesMs[at]! < deadlineMs) deadlineMs = timesMs[at]!
     }
     this.deadlineMs = deadlineMs

@@ -31,12 +31,15 @@ export class GroupTerms {
     this.#said = terms
   }
 
-  /** Four round trips (RFC 5740, section 5.4: K is 4), so that an echo comes before most of the others ask. */
+  /**
+   * A round trip, and one more for each time that there are 2.7 times as many: with the distribution of RFC 5401 about e of those who
+   * miss the same ask before the sender's echo reaches the others, however many they are.
+   */
   #backOffMs(receivers: number): number {
     if (!this.#isMulticast || receivers < 2) return 0
     const { hasSample, smoothedMs } = this.#roundTrip
     if (!hasSample) return MIN_BACK_OFF_MS
-    return Math.min(Math.max(BACK_OFF_ROUND_TRIPS * smoothedMs, MIN_BACK_OFF_MS), MAX_BACK_OFF_MICROSECONDS / 1000)
+    return Math.min(Math.max((1 + Math.log(receivers)) * smoothedMs, MIN_BACK_OFF_MS), MAX_BACK_OFF_MICROSECONDS / 1000)
   }
 }
 
@@ -49,7 +52,6 @@ function isFar(one: number, other: number): boolean {
   return one >= 2 * other + 1 || other >= 2 * one + 1
 }
 
-const BACK_OFF_ROUND_TRIPS = 4
 /** Timers are exact to a millisecond. */
 const MIN_BACK_OFF_MS = 4
 /** Ten thousand statuses a second. */
