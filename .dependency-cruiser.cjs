@@ -18,7 +18,7 @@ const rooms = {
   channel: { rooms: ['core', 'binding', 'socket', 'net', 'system'], node: ['events'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
-    node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
+    node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'fs', 'module', 'util', 'worker_threads'],
     packages: [],
   },
   stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },

@@ -16,6 +16,8 @@ import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
 import { addProxy } from './proxy.js'
 import { addMessage } from './message.js'
+import { addPush } from './push.js'
+import { addReceive } from './receive.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
@@ -52,6 +54,8 @@ function makeProgram(): Command {
   addSend(program, exit)
   addProxy(program, exit)
   addMessage(program, exit)
+  addPush(program, exit)
+  addReceive(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
   addChannel(program, exit)

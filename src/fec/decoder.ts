@@ -178,11 +178,11 @@ export class Decoder {
   /** Adds what is known to the marked rows, so that only what was missing is left in them. */
   #fold(): void {
     const run = this.#run
-    run.begin(this.#rows, this.#source, this.blockBytes)
+    run.beginMasked(this.#rows, this.#source, this.blockBytes, this.#masks, this.#received)
     for (let row = 0; row < this.rowCount; row++) {
       if (this.#folded[row] !== TO_FOLD) continue
       this.#folded[row] = FOLDED
-      run.addMasked(row, this.#masks, this.#maskRows[row]!, this.#received)
+      run.add(row, this.#maskRows[row]!)
     }
     run.finish()
   }

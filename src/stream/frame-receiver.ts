@@ -68,6 +68,7 @@ export class FrameReceiver implements BatchReceiver {
   #receiveData(peer: Peer, frame: Buffer, flags: number, end: number, nowMs: number): void {
     if (end < DATA_HEADER_BYTES) return this.#countDrop('short')
     if ((flags & FLAG.repair) !== 0) return this.#countDrop('malformed')
+    if (frame.length > this.#host.pool.slotBytes) return this.#countDrop('tooLong')
     const stream = peer.find(readUint32(frame, DATA.stream), (flags & FLAG.opener) !== 0)
     if (stream === undefined) return this.#countDrop('unknownStream')
     const isNumbered = (flags & FLAG.numbered) !== 0

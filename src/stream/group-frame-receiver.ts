@@ -23,7 +23,8 @@ export class GroupFrameReceiver {
   onData(frame: Buffer, end: number, nowMs: number): void {
     const flags = frame[HEADER.flags]!
     if (end < DATA_HEADER_BYTES) return this.#host.countDrop('short')
-    if ((flags & FLAG.opener) === 0 || end > this.#host.pool.slotBytes) return this.#host.countDrop('malformed')
+    if (frame.length > this.#host.pool.slotBytes) return this.#host.countDrop('tooLong')
+    if ((flags & FLAG.opener) === 0) return this.#host.countDrop('malformed')
     const stream = this.#find(readSender(frame), readUint32(frame, DATA.stream), nowMs)
     if (stream === undefined) return
     const isNumbered = (flags & FLAG.numbered) !== 0

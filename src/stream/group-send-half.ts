@@ -222,18 +222,17 @@ export class GroupSendHalf implements GroupSending {
 
   #onAsked(member: GroupMember, from: number, end: number, nowMs: number): void {
     const { ring, next } = this.#buffer
-    const { smoothedMs, minMs } = member.peer.sending.path.roundTrip
-    const roundTripMs = Math.min(smoothedMs, minMs)
+    const lossDelayMs = member.peer.sending.path.roundTrip.lossDelayMs()
     let asked = from
     for (let packet = from; packet < end; packet++) {
       const isStubborn = ring.counts[packet & ring.mask]! >= STUBBORN_TRANSMISSIONS
       if (this.#options.isMulticast && !isStubborn) continue
       // What does not get there by the group goes there by itself.
-      if (this.#options.isMulticast && asked < packet) this.#planner.onAsked(member, asked, packet, next, nowMs, roundTripMs)
+      if (this.#options.isMulticast && asked < packet) this.#planner.onAsked(member, asked, packet, next, nowMs, lossDelayMs)
       asked = packet + 1
-      this.#sendAgainTo(member, packet, nowMs - RESEND_AFTER_ROUND_TRIPS * roundTripMs)
+      this.#sendAgainTo(member, packet, nowMs - lossDelayMs)
     }
-    if (asked < end) this.#planner.onAsked(member, asked, end, next, nowMs, roundTripMs)
+    if (asked < end) this.#planner.onAsked(member, asked, end, next, nowMs, lossDelayMs)
   }
 
   /** Unless it was sent since then: the receiver cannot have seen it when it asked. */
@@ -298,8 +297,6 @@ const ANSWER_DELAY_MS = 5
 const PROBES_BEFORE_TIMEOUT = 3
 /** Sent so often, a packet is sent to who still misses it alone. */
 const STUBBORN_TRANSMISSIONS = 4
-/** A packet that was sent again less than this ago is not sent again: its receiver cannot know. */
-const RESEND_AFTER_ROUND_TRIPS = 0.9
 /** Of one receiver: as much as a window. */
 const MAX_REMEMBERED = 65_536
 /** Sent again so often in vain, a packet makes one doubt the path. */

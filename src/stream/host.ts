@@ -49,6 +49,7 @@ export interface StreamHost {
 /** Why a datagram, or what was in it, was dropped. */
 export type DropReason =
   | 'short'
+  | 'tooLong'
   | 'foreign'
   | 'version'
   | 'malformed'

@@ -56,7 +56,7 @@ export class Path {
   onAcknowledged(packets: number, nowMs: number): void {
     // Limited in slow start is who used half of the window: acknowledgements come in bursts.
     const isLimited = (this.inFlightPackets + packets) * 2 >= this.congestion.windowPackets
-    this.congestion.onAcknowledged(packets, nowMs, this.roundTrip.smoothedMs, isLimited)
+    this.congestion.onAcknowledged(packets, nowMs, this.roundTrip, isLimited)
   }
 
   #rate(): number {

@@ -168,6 +168,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     while (sendQueue.length > 0) {
       const stream = sendQueue[0]!
       const sent = this.#sendTurn(stream, nowMs)
+      // Nothing else may have touched it: what has left now is asked after by its own deadline.
+      if (sent !== Sent.nothing) this.host.schedule(stream, stream.nextDeadlineMs())
       if (sent === Sent.linkFull) return false
       // A 'drain' handler may have ended it.
       if (sendQueue[0] !== stream) continue
@@ -279,6 +281,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
+    // What it had on the way does not hold back the others any more, and they have no other reason to be looked at.
+    if (this.sendQueue.length > 0) this.host.flushLater(this)
   }
 
   /** @internal */
@@ -369,6 +373,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #checkAlive(nowMs: number): void {
+    // This process stood still: what has come meanwhile was not looked at yet.
+    const lateMs = nowMs - this.#aliveMs
+    if (lateMs > STOOD_STILL_MS) this.lastHeardMs += lateMs
     const silenceMs = nowMs - this.lastHeardMs
     if (silenceMs >= this.host.peerTimeoutMs) {
       this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent })
@@ -391,6 +398,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #reschedule(): void {
+    if (this.#closed) return
     this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
   }
 }
@@ -398,3 +406,5 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
 const MAX_SAMPLE_MICROSECONDS = 60e6
+/** No timer of a process that runs is so late. */
+const STOOD_STILL_MS = 100

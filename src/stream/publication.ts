@@ -296,10 +296,10 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     while (sent === Sent.packet && this.hasWork && (path.maySend() || (this.#sending.hasRepairs && path.mayRepeat()))) {
       sent = this.#sending.sendNext(nowMs)
     }
+    this.#host.schedule(this, this.nextDeadlineMs())
     if (sent === Sent.linkFull) return false
     this.isQueued = false
     this.sendQueue.length = 0
-    this.#host.schedule(this, this.nextDeadlineMs())
     return true
   }
 

@@ -217,7 +217,8 @@ export class ReceiveHalf implements AssemblyOwner {
     this.counters.messagesReceived++
     this.counters.bytesReceived += message.length
     this.#owner.onMessage(message, handler)
-    return !this.#isPaused
+    // It may have stopped reading, or given the stream up.
+    return !this.#isPaused && !this.#isDisposed
   }
 
   /** The first packet that may not be sent yet. */
@@ -337,14 +338,20 @@ export class ReceiveHalf implements AssemblyOwner {
       this.#loseAll(packets)
       return true
     }
+    // Out of the window, so that its memory stays what it is while it is read, whatever becomes of the stream.
+    slots[window.consumed & mask] = undefined
     const read = this.#assembly.read(slot.memory, slot.cursor, slot.length)
+    slot.cursor = this.#assembly.at
+    if (read === false && slot.cursor < slot.length && !this.#isDisposed) {
+      window.putBack(slot)
+      return false
+    }
+    this.#context.pool.give(slot)
     if (this.#isDisposed) return false
     if (read === undefined) {
       this.#owner.onFailure(this.#assembly.failure)
       return false
     }
-    slot.cursor = this.#assembly.at
-    if (!read && slot.cursor < slot.length) return false
     window.consume()
     return read
   }

@@ -1,4 +1,4 @@
-import { findXorBlocks } from '../fec/index.js'
+import { findXor } from '../fec/index.js'
 import { readUint16, writeUint16 } from './bytes.js'
 import type { FrameSlot } from './frame-pool.js'
 import { readMask, writeMask } from './group-frame.js'
@@ -75,7 +75,7 @@ function addPacket(repair: Buffer, packet: FrameSlot): void {
 
 function xorBytes(into: Buffer, intoAt: number, from: Buffer, fromAt: number, bytes: number): void {
   if (bytes > 0) {
-    findXorBlocks()(into.subarray(intoAt, intoAt + bytes), from.subarray(fromAt, fromAt + bytes), bytes, FIRST_PAIR, 1)
+    findXor().blocks(into.subarray(intoAt, intoAt + bytes), from.subarray(fromAt, fromAt + bytes), bytes, FIRST_PAIR, 1)
   }
 }
 

@@ -56,15 +56,15 @@ export class RepairPlanner {
    * A receiver misses packets `from` to `end` - 1, of which all were sent and are kept.
    *
    * @param next The first packet that was never sent.
-   * @param roundTripMs The shortest to this receiver: what it asks for earlier than this after it was sent, it asked for before.
+   * @param lossDelayMs What this receiver asks for earlier than this after it was sent again, it asked for before.
    */
-  onAsked(asker: unknown, from: number, end: number, next: number, nowMs: number, roundTripMs: number): void {
+  onAsked(asker: unknown, from: number, end: number, next: number, nowMs: number, lossDelayMs: number): void {
     for (let base = spanOf(from); base < end; base += SPAN_PACKETS) {
       const mask = rangeMask(Math.max(from - base, 0), end - base)
-      this.#onAskedOf(this.#spanAt(base), asker, mask, next, nowMs, roundTripMs)
+      this.#onAskedOf(this.#spanAt(base), asker, mask, next, nowMs, lossDelayMs)
     }
     if (this.#open.size > 0 && this.#gatherMs === Infinity) {
-      this.#gatherMs = nowMs + Math.max(MIN_GATHER_MS, roundTripMs * GATHER_ROUND_TRIPS)
+      this.#gatherMs = nowMs + Math.max(MIN_GATHER_MS, lossDelayMs * GATHER_SHARE)
     }
   }
 
@@ -106,9 +106,9 @@ export class RepairPlanner {
     }
   }
 
-  #onAskedOf(span: Span, asker: unknown, mask: SpanMask, next: number, nowMs: number, roundTripMs: number): void {
+  #onAskedOf(span: Span, asker: unknown, mask: SpanMask, next: number, nowMs: number, lossDelayMs: number): void {
     // What was sent since it asked answers it.
-    if (nowMs - span.servedMs < RECENT_ROUND_TRIPS * roundTripMs && isAnswered(mask, span)) return
+    if (nowMs - span.servedMs < lossDelayMs && isAnswered(mask, span)) return
     const whole = union(span.asks.get(asker) ?? EMPTY_MASK, mask)
     span.asks.set(asker, whole)
     span.asked = union(span.asked, mask)
@@ -167,8 +167,8 @@ function spanOf(packet: number): number {
 
 const NOTHING = { echoes: [], jobs: [] } as const
 const MIN_GATHER_MS = 1
-const GATHER_ROUND_TRIPS = 0.25
-const RECENT_ROUND_TRIPS = 0.9
+/** About a quarter of a round trip. */
+const GATHER_SHARE = 0.25
 /** After so many rounds of repairs, what is asked for is sent as it is. */
 const MAX_ROUNDS = 2
 /** Receivers that repairs are fitted to, of a span. */

@@ -1,5 +1,14 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, invalidState, outOfRange, throwLater, throwingLater, type Endpoint } from '../core/index.js'
+import {
+  checkInteger,
+  closedError,
+  followListeners,
+  invalidState,
+  outOfRange,
+  throwLater,
+  throwingLater,
+  type Endpoint,
+} from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import { StreamDuplex } from './duplex.js'
@@ -66,6 +75,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Says that there is this stream, until the other side is known to know it. */
   #opening: Repetition | undefined
   #isUserPaused = false
+  #isReading = false
+  /** Nobody reads any more: what comes is thrown away. */
+  #isClosing = false
   #iterator: MessageIterator | undefined
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
@@ -138,8 +150,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     if (this.#closed) return Promise.resolve(this.#error === undefined)
     if (this.isGroup) return Promise.resolve(this.#leave())
     this.end()
+    this.#isClosing = true
     this.removeAllListeners('message')
-    this.#receiving.resume()
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
     this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
     return closed
@@ -164,7 +176,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Stops 'message' events; what arrives waits, and soon the sender with it. */
   pause(): this {
     this.#isUserPaused = true
-    this.#receiving.pause()
+    this.#updateReading()
     return this
   }
 
@@ -208,16 +220,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close().then(() => undefined)
-  }
-
-  override on<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    super.on(event, listener as never)
-    if (event === 'message') this.#updateReading()
-    return this
-  }
-
-  override addListener<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    return this.on(event, listener)
   }
 
   /** @internal */
@@ -293,7 +295,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   onMessage(message: Buffer, handler: number): void {
     if (this.#iterator?.isWaiting) {
       this.#iterator.offer(Buffer.from(message))
-      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
+      this.#updateReading()
     }
     try {
       this.emit('message', message, handler)
@@ -413,14 +415,22 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** Messages flow while somebody reads. */
   #updateReading(): void {
-    if (this.#closed || this.#isUserPaused) return
-    if (this.listenerCount('message') === 0 && !this.#iterator?.isWaiting) return
+    if (this.#closed) return
+    const isWanted = this.#iterator?.isWaiting === true || this.listenerCount('message') > 0
+    const isReading = this.#isClosing || (isWanted && !this.#isUserPaused)
+    if (isReading === this.#isReading) return
+    this.#isReading = isReading
+    if (!isReading) return this.#receiving.pause()
     this.#receiving.resume()
     this.peer.host.touch(this)
   }
 
   #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
     throwingLater(() => this.emit(event, ...(args as never)))
+  }
+
+  static {
+    followListeners(this.prototype, (stream) => stream.#updateReading())
   }
 }
 

@@ -39,6 +39,8 @@ export class WorkLoop {
   readonly #waiting = new Set<Sender>()
   #isBusy = false
   #isTickScheduled = false
+  /** Some of those that wait do not wait for the link. */
+  #isFlushDue = false
   #timer: Timer | undefined
   #timerMs = Infinity
   #isReferenced = true
@@ -72,9 +74,11 @@ export class WorkLoop {
     if (!this.#isBusy) this.#scheduleTick()
   }
 
-  /** The peer may go on sending: at the end of this batch. */
+  /** The peer may go on sending: at the end of this batch or tick. */
   flushLater(peer: Sender): void {
     this.#waiting.add(peer)
+    this.#isFlushDue = true
+    if (!this.#isBusy) this.#scheduleTick()
   }
 
   forget(peer: Sender): void {
@@ -132,13 +136,14 @@ export class WorkLoop {
     } finally {
       this.#isBusy = false
     }
-    if (this.#touched.length > 0) this.#scheduleTick()
+    if (this.#touched.length > 0 || this.#isFlushDue) this.#scheduleTick()
     this.armTimer()
   }
 
   #workThrough(nowMs: number): void {
     const deadlines = this.#deadlines
     for (let due = deadlines.takeDue(nowMs); due !== undefined; due = deadlines.takeDue(nowMs)) due.onDeadline(nowMs)
+    this.#isFlushDue = false
     if (this.#waiting.size > 0) {
       const waiting = [...this.#waiting]
       this.#waiting.clear()
