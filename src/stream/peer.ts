@@ -386,8 +386,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-    // Not later than the silence becomes too long.
-    this.#aliveMs = nowMs + Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs)
+    // Not later than the silence becomes too long; and time is to go on, however little of it is left.
+    this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
