@@ -22,7 +22,7 @@ const rooms = {
     packages: [],
   },
   stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },
-  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'stream'], packages: [] },
+  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'net', 'stream'], packages: [] },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   fec: { rooms: ['core', 'binding'], node: [], packages: [] },
   strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },

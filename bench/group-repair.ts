@@ -8,7 +8,7 @@ import { createNode, fixedRate, type Peer, type StreamNode } from '../src/stream
 import { SimulatedNetwork, type SimulatedLink } from '../src/testing/index.js'
 import { drawGroupRepair, type GroupCurve, type GroupPoint } from './runner/group-chart.js'
 
-const packets = Number(process.argv[2] ?? 2000)
+const fewest = Number(process.argv[2] ?? 1000)
 const counts = (process.argv[3] ?? '1,3,10,30,100,300,1000').split(',').map(Number)
 const GROUP = { address: '239.1.2.3', port: 5000 }
 const LOSS = 0.01
@@ -29,12 +29,12 @@ function losing(link: SimulatedLink, isOn: () => boolean): Link {
         }
       }
       const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
     },
   })
 }
 
-async function measure(receivers: number, isShared: boolean): Promise<GroupPoint> {
+async function measure(receivers: number, isShared: boolean, packets: number): Promise<GroupPoint> {
   const network = new SimulatedNetwork(receivers, { path: { latencyMs: LATENCY_MS } })
   let isLossy = false
   const senderHost = network.addHost({ name: 'sender' })
@@ -42,7 +42,7 @@ async function measure(receivers: number, isShared: boolean): Promise<GroupPoint
   const { clock, random } = senderHost
   const sender = createNode({ link: isShared ? losing(link, () => isLossy) : link, clock, random, name: 'sender' })
   const nodes: StreamNode[] = []
-  let [complete, lost] = [0, 0]
+  let complete = 0
   const peers: Peer[] = []
   const hosts = Array.from({ length: receivers }, () => network.addHost())
   for (const host of hosts) {
@@ -78,7 +78,7 @@ async function measure(receivers: number, isShared: boolean): Promise<GroupPoint
   if (complete !== receivers) throw new Error(`${complete} of ${receivers} receivers have got everything`)
   const stats = publication.stats()
   // A packet is lost when at least one receiver misses it.
-  lost = isShared ? packets * LOSS : packets * (1 - (1 - LOSS) ** receivers)
+  const lost = isShared ? packets * LOSS : packets * (1 - (1 - LOSS) ** receivers)
   const point = {
     receivers,
     lost,
@@ -96,12 +96,16 @@ const curves: GroupCurve[] = []
 for (const isShared of [false, true]) {
   const points: GroupPoint[] = []
   for (const receivers of counts) {
-    const point = await measure(receivers, isShared)
+    // Where few are lost, more packets.
+    const point = await measure(receivers, isShared, isShared || receivers < 30 ? 4 * fewest : fewest)
     const numbers = Object.entries(point).map(([name, value]) => `${name} ${Number(value).toFixed(3)}`)
     console.error(isShared ? 'shared' : 'independent', numbers.join(', '))
     points.push(point)
   }
   curves.push({ isShared, points })
 }
-await writeFile(new URL('../docs/group-repair.json', import.meta.url), `${JSON.stringify({ packets, curves }, null, 1)}\n`)
-await writeFile(new URL('../docs/group-repair.svg', import.meta.url), drawGroupRepair(curves, packets))
+await writeFile(
+  new URL('../docs/group-repair.json', import.meta.url),
+  `${JSON.stringify({ packets: fewest, curves }, null, 1)}\n`,
+)
+await writeFile(new URL('../docs/group-repair.svg', import.meta.url), drawGroupRepair(curves, fewest))

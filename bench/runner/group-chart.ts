@@ -19,7 +19,10 @@ export interface GroupCurve {
 
 /** Left: losses of each receiver by itself. Right: losses that all share. */
 export function drawGroupRepair(curves: readonly GroupCurve[], packets: number): string {
-  const most = Math.max(2, ...curves.flatMap(({ points }) => points.flatMap(({ naks, echoes, repairs }) => [naks, echoes, repairs])))
+  const most = Math.max(
+    2,
+    ...curves.flatMap(({ points }) => points.flatMap(({ naks, echoes, repairs }) => [naks, echoes, repairs])),
+  )
   const panels = curves.map((curve, i) => drawPanel(curve, LEFT + i * STEP_X, Math.ceil(most)))
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">
 <title>NAKs, echoes and repairs a packet lost, by the number of receivers; ${packets} packets simulated a point</title>

@@ -3,6 +3,7 @@ import type { ControlFrame, PacketRange, StatusFrame } from './control-frame.js'
 import { Repetition } from './repetition.js'
 import type { SendingContext } from './sending.js'
 import type { StreamError } from './stream-error.js'
+import { TYPE } from './wire.js'
 
 /** What a publication needs of the peers that it sends to: a `Peer`. */
 export interface GroupPeer {
@@ -10,8 +11,8 @@ export interface GroupPeer {
   readonly closed: boolean
   /** What the path to it is known to be like. @internal */ readonly sending: SendingContext
   /** An id for the peer's stream of the group. @internal */ takeStreamId(): number
-  /** What comes from the peer for this stream goes to the member. @internal */ addMember(member: GroupMember): void
-  /** @internal */ removeMember(member: GroupMember): void
+  /** What comes from the peer for a member's stream goes to the member. @internal */
+  readonly groups: { addMember(member: GroupMember): void; removeMember(member: GroupMember): void }
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
   /** @internal */ suspectPath(): void
 }
@@ -70,16 +71,13 @@ export class GroupMember {
     return Math.max(0, lost)
   }
 
-  onStatus(frame: StatusFrame, nowMs: number): void {
-    this.#owner.onStatus(this, frame, nowMs)
-  }
-
-  onNak(ranges: readonly PacketRange[], nowMs: number): void {
-    this.#owner.onNak(this, ranges, nowMs)
-  }
-
-  onReset(reason: number): void {
-    this.#owner.onReset(this, reason)
+  /** A frame from the peer for its stream. False: it has no business there. */
+  onControl(frame: ControlFrame, nowMs: number): boolean {
+    if (frame.type === TYPE.status) this.#owner.onStatus(this, frame, nowMs)
+    else if (frame.type === TYPE.nak) this.#owner.onNak(this, frame.ranges, nowMs)
+    else if (frame.type === TYPE.reset) this.#owner.onReset(this, frame.reason)
+    else return false
+    return true
   }
 
   onPeerGone(error: StreamError): void {

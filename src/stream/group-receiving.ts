@@ -1,7 +1,8 @@
 import type { Random } from '../core/index.js'
-import type { GroupTerms, NakEchoFrame } from './group-frame.js'
+import type { GroupTerms, NakEchoFrame, OpenGroupFrame } from './group-frame.js'
 import { GroupNaks, type KnownTerms } from './group-naks.js'
 import { GroupStatuses } from './group-statuses.js'
+import type { StreamHost } from './host.js'
 import { PacketHistory } from './packet-history.js'
 import type { ReceiveHalf, ReceivingSchedules } from './receive-half.js'
 import type { ReceiveWindow } from './receive-window.js'
@@ -134,4 +135,10 @@ export class GroupReceiving {
     this.#history?.keep(packet, frame, end)
     half.onData(this.#window!.toWire(packet), 1, 0, frame, end, this.#nowMs)
   }
+}
+
+/** What a receiver makes of being told of a group. */
+export function groupOptionsOf(frame: OpenGroupFrame, host: StreamHost): GroupOptions {
+  const { repairHistoryBytes: historyBytes } = host
+  return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => host.drawUint32() } }
 }

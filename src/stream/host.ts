@@ -40,6 +40,8 @@ export interface StreamHost {
   flushLater(peer: Scheduled): void
   schedule(item: Scheduled, deadlineMs: number): void
   drawUint32(): number
+  /** An id for a stream that is opened here: of all peers together, so that none is used again with any of them. */
+  takeStreamId(): number
   countDrop(reason: DropReason): void
   /** Does somebody take this stream, which the peer has opened? */
   offerStream(stream: Scheduled): boolean

@@ -79,6 +79,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   #nextGroup = 1
   readonly #dropped: Partial<Record<DropReason, number>> = {}
   #assemblyBytes = 0
+  #streamId: number
   #closed = false
 
   /** @internal */
@@ -86,6 +87,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     super()
     this.name = options.name
     this.#options = options
+    this.#streamId = options.random.uint32()
     this.#link = options.link
     const id = drawNodeId(options.name, options.random)
     const countDrop = (reason: DropReason): void => this.#countDrop(reason)
@@ -278,6 +280,12 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     this.#loop.forget(publication)
   }
 
+  /** Modulo 2^32, without 0. */
+  #takeStreamId(): number {
+    this.#streamId = (this.#streamId + 1) >>> 0 || 1
+    return this.#streamId
+  }
+
   #countDrop(reason: DropReason): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1
   }
@@ -314,6 +322,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       touch: (stream) => this.#loop.touch(stream as Stream | Publication),
       schedule: (item, deadlineMs) => this.#loop.schedule(item, deadlineMs),
       drawUint32: () => options.random.uint32(),
+      takeStreamId: () => this.#takeStreamId(),
       flushLater: (peer) => this.#loop.flushLater(peer as Peer),
       countDrop: (reason) => this.#countDrop(reason),
       offerStream: (stream) => this.#offerStream(stream as Stream),

@@ -6,9 +6,9 @@ import type { FrameSlot } from './frame-pool.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
-import type { GroupMember, GroupPeer } from './group-member.js'
+import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
-import type { GroupOptions } from './group-receiving.js'
+import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
@@ -102,7 +102,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#streams.takeId(), true, resolved)
+    const stream = new Stream(this, this.takeStreamId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -110,6 +110,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** The highest id that it gave a stream; undefined: none. Set when it comes again in the same life. @internal */
+  get highestId(): number | undefined {
+    return this.#streams.remoteHighest
+  }
+
+  set highestId(id: number | undefined) {
+    this.#streams.remoteHighest = id
   }
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
@@ -187,7 +196,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
     const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
-    if (member !== undefined) return this.#onMemberControl(member, frame, nowMs)
+    if (member !== undefined) {
+      if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
+      if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
+      return
+    }
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
@@ -197,7 +210,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         this.host.touch(stream)
         return
       case TYPE.status:
-        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        this.#onTimes(frame, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -210,6 +223,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
   }
 
+  /** What it has to do with groups. @internal */
+  get groups(): PeerGroups<Stream> {
+    return (this.#groups ??= new PeerGroups())
+  }
+
   /** The stream of a group that it sends to. @internal */
   findGroup(group: number): Stream | undefined {
     return this.#groups?.find(group)
@@ -217,18 +235,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** @internal */
   takeStreamId(): number {
-    return this.#streams.takeId()
-  }
-
-  /** @internal */
-  addMember(member: GroupMember): void {
-    this.#groups ??= new PeerGroups()
-    this.#groups.addMember(member)
-  }
-
-  /** @internal */
-  removeMember(member: GroupMember): void {
-    this.#groups?.removeMember(member)
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined && this.#groups?.findMember(id) === undefined) return id
+    }
   }
 
   /** @internal */
@@ -291,7 +302,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#closed = true
     this.host.schedule(this, Infinity)
     const why = error ?? new StreamError('ERR_CLOSED', 'The peer was closed')
-    for (const stream of this.#streams.all()) stream.destroy(why, RESET_REASON.cancelled)
+    for (const stream of this.#streams.all()) {
+      // One that was over in this very batch has nothing to do with it.
+      if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
+      else stream.destroy(why, RESET_REASON.cancelled)
+    }
     for (const member of this.#groups?.members() ?? []) member.onPeerGone(why)
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
@@ -321,20 +336,6 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     return result
   }
 
-  #onMemberControl(member: GroupMember, frame: ControlFrame, nowMs: number): void {
-    switch (frame.type) {
-      case TYPE.status:
-        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
-        return member.onStatus(frame, nowMs)
-      case TYPE.nak:
-        return member.onNak(frame.ranges, nowMs)
-      case TYPE.reset:
-        return member.onReset(frame.reason)
-      default:
-        return this.host.countDrop('wrongKind')
-    }
-  }
-
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
     const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
     if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
@@ -352,18 +353,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
-      ...(frame.type === TYPE.openGroup ? { membership: this.#groupOptions(frame) } : {}),
+      ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, this.host) } : {}),
     })
     this.#streams.add(stream)
-    if (stream.isGroup) (this.#groups ??= new PeerGroups()).add(stream)
+    if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
     if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
-  }
-
-  #groupOptions(frame: OpenGroupFrame): GroupOptions {
-    const { repairHistoryBytes: historyBytes } = this.host
-    return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => this.host.drawUint32() } }
   }
 
   #offer(stream: Stream): boolean {
@@ -388,6 +384,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     for (const stream of this.#streams.all()) stream.trim()
     // Not later than the silence becomes too long; and time is to go on, however little of it is left.
     this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
+  }
+
+  #onTimes({ timestamp, delay }: { readonly timestamp: number; readonly delay: number }, nowMs: number): void {
+    if (timestamp !== 0) this.#sampleRoundTrip(timestamp, delay, nowMs)
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {

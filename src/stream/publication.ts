@@ -147,7 +147,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const member = new GroupMember(this, peer, from === 'now' ? this.#sending.next : this.#sending.base, nowMs)
     this.#peers.set(member, peer)
     this.#receivers.add(member)
-    peer.addMember(member)
+    peer.groups.addMember(member)
     if (this.group === undefined) this.#useFrameBytes(peer)
     if (this.#sending.next === 0 && this.#holdUntilMs < 0) this.#holdUntilMs = nowMs + HOLD_MS
     this.#host.touch(this)
@@ -418,7 +418,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   #forget(member: GroupMember, error: StreamError | undefined): void {
     if (!this.#receivers.remove(member)) return
-    member.peer.removeMember(member)
+    member.peer.groups.removeMember(member)
     const peer = this.#peers.get(member)!
     this.#peers.delete(member)
     if (error !== undefined) this.#hasLost = true

@@ -333,8 +333,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
       const flags = isFinal ? HEARTBEAT_FLAG.final : 0
       this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
     }
-    if (this.#isEndSaid || (this.#receiving.hasEnded && this.#sending?.isEndAcknowledged))
-      this.destroy(undefined, RESET_REASON.finished)
+    if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
+  }
+
+  /** Have both sides ended, and know it? @internal */
+  get isOver(): boolean {
+    return this.#receiving.hasEnded && (this.isGroup || this.#sending?.isEndAcknowledged === true)
   }
 
   /** @internal */

@@ -11,7 +11,7 @@ interface Pair {
   readonly peer: Peer
   /** What the server's side gets. */
   readonly accepted: Stream[]
-  advance(ms: number): Promise<void>
+  readonly advance: (ms: number) => Promise<void>
 }
 
 async function join(options: Partial<NodeOptions> = {}, path: PathOptions = {}): Promise<Pair> {
@@ -103,7 +103,7 @@ describe('a handler may do anything', () => {
           }
           const listen = (stream: Stream): void => {
             stream.on('message', () => undefined)
-            if (event !== 'stream' && event !== 'peer' && event !== 'peerClose') stream.on(event as 'message', () => act(stream))
+            if (event !== 'stream' && event !== 'peer' && event !== 'peerClose') stream.on(event, () => act(stream))
           }
           let first: Stream | undefined
           for (const { node } of [client, server]) {
@@ -378,14 +378,14 @@ describe('abort signals', () => {
     const { signal } = controller
     setMaxListeners(0, signal)
     const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)]
-    signal.addEventListener = ((...args: Parameters<typeof add>) => {
+    signal.addEventListener = (...args: Parameters<typeof add>) => {
       count++
       add(...args)
-    }) as never
-    signal.removeEventListener = ((...args: Parameters<typeof remove>) => {
+    }
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => {
       count--
       remove(...args)
-    }) as never
+    }
     return { controller, listeners: () => count }
   }
 

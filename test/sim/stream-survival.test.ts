@@ -24,7 +24,7 @@ interface Pair {
   readonly peer: Peer
   /** Labels of the streams whose messages the server got, in order. */
   readonly received: string[]
-  advance(ms: number): Promise<void>
+  readonly advance: (ms: number) => Promise<void>
 }
 
 async function join(options: Partial<NodeOptions>, serverOptions = options): Promise<Pair> {

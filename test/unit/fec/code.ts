@@ -52,9 +52,10 @@ export class Receiving {
   constructor(
     readonly code: Code,
     maxRows = code.rows.length,
+    run = new XorRun(),
   ) {
     this.received = new Uint8Array(code.bytes).fill(0xee)
-    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun(), (masks) => {
+    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, run, (masks) => {
       masks.words.set(code.masks.words)
     })
     const rows = code.rows.length

@@ -145,15 +145,47 @@ test('the round trip is estimated as in RFC 9002, section 5.3', () => {
   expect(roundTrip.smoothedMs).toBe(95)
 })
 
-test('a path sends at its rate, however its timers come', () => {
-  const path = new Path(fixedRate(1_000_000)(), 1000)
-  let sent = 0
-  for (const nowMs of [0, 1, 1.5, 3, 7, 8, 20, 21, 22, 23.7, 30, 40]) {
-    path.refill(nowMs)
-    for (; path.maySend(); sent++) path.spend(1000)
+describe('a path', () => {
+  /** At each of these times, sends what may leave: how much that was. Something waits always, or never. */
+  function send(path: Path, timesMs: readonly number[], waits = true): number[] {
+    return timesMs.map((nowMs) => {
+      let sent = 0
+      path.refill(nowMs)
+      for (; path.maySend(); sent++) path.spend(1000)
+      if (waits) path.nextSendMs()
+      return sent
+    })
   }
-  // 40 ms at 1 packet a millisecond, the first burst of 10, and no more than 10 saved up while it slept.
-  expect(sent).toBeGreaterThanOrEqual(45)
-  expect(sent).toBeLessThanOrEqual(51)
-  expect(path.nextSendMs()).toBeGreaterThan(40)
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+  test('sends at its rate although timers are late, and never more than a small burst', () => {
+    const path = new Path(fixedRate(1_000_000)(), 1000)
+    // Nothing runs for 20 ms in each 100.
+    const sent = send(
+      path,
+      Array.from({ length: 1000 }, (_, ms) => ms).filter((ms) => ms % 100 > 19),
+    )
+    expect(sum(sent)).toBeGreaterThan(970)
+    expect(sum(sent)).toBeLessThanOrEqual(1010)
+    expect(Math.max(...sent)).toBeLessThanOrEqual(11)
+  })
+
+  test('does not make up for a whole pause', () => {
+    const path = new Path(fixedRate(1_000_000)(), 1000)
+    const sent = send(path, [0, ...Array.from({ length: 1000 }, (_, i) => 10_000 + i)])
+    expect(sum(sent)).toBeLessThanOrEqual(10 + 10 + 1000 + 100)
+  })
+
+  test('saves up no more than a burst while nothing waits', () => {
+    const path = new Path(fixedRate(1_000_000)(), 1000)
+    send(path, [0], false)
+    expect(sum(send(path, [1000, 1010, 1020]))).toBeLessThanOrEqual(10 + 20 + 1)
+  })
+
+  test('has a time for the next packet when the pace holds it back', () => {
+    const path = new Path(fixedRate(1_000_000)(), 1000)
+    send(path, [0, 40])
+    expect(path.isPaceLimited).toBe(true)
+    expect(path.nextSendMs()).toBeGreaterThan(40)
+  })
 })
