@@ -6,10 +6,14 @@ import type { FrameSlot } from './frame-pool.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { GroupPeer } from './group-member.js'
+import type { OpenGroupFrame } from './group-frame.js'
+import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
+import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
 import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
@@ -41,7 +45,7 @@ export interface PeerStatistics {
 }
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
@@ -55,6 +59,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
+  #groups: PeerGroups<Stream> | undefined
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -97,7 +102,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#takeId(), true, resolved)
+    const stream = new Stream(this, this.takeStreamId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -190,15 +195,22 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
+    if (member !== undefined) {
+      if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
+      if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
+      return
+    }
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
       case TYPE.open:
+      case TYPE.openGroup:
         stream.receiving.forceStatus()
         this.host.touch(stream)
         return
       case TYPE.status:
-        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        this.#onTimes(frame, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -208,6 +220,25 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         return stream.onReset(frame.reason)
       default:
         return
+    }
+  }
+
+  /** What it has to do with groups. @internal */
+  get groups(): PeerGroups<Stream> {
+    return (this.#groups ??= new PeerGroups())
+  }
+
+  /** The stream of a group that it sends to. @internal */
+  findGroup(group: number): Stream | undefined {
+    return this.#groups?.find(group)
+  }
+
+  /** @internal */
+  takeStreamId(): number {
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined && this.#groups?.findMember(id) === undefined) return id
     }
   }
 
@@ -257,6 +288,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A stream has ended: who asks for it is told why. @internal */
   forget(stream: Stream, reason: number): void {
     this.#streams.remove(stream, reason)
+    this.#groups?.remove(stream)
     this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
@@ -275,16 +307,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
       else stream.destroy(why, RESET_REASON.cancelled)
     }
+    for (const member of this.#groups?.members() ?? []) member.onPeerGone(why)
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
-  }
-
-  #takeId(): number {
-    for (;;) {
-      const id = this.host.takeStreamId()
-      // One that is still open after all others were used.
-      if (this.#streams.find(id, true) === undefined) return id
-    }
   }
 
   #probePath(nowMs: number): void {
@@ -312,13 +337,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
-    if (frame.type === TYPE.open && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
-    if (frame.type !== TYPE.open && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
+    const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
+    if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
   }
 
-  #accept(frame: OpenFrame): void {
+  #accept(frame: OpenFrame | OpenGroupFrame): void {
     const stream = new Stream(this, frame.stream, false, {
       kind: kindOf(frame.kind),
       label: frame.label,
@@ -327,8 +353,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
+      ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, this.host) } : {}),
     })
     this.#streams.add(stream)
+    if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
     if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
@@ -354,8 +382,12 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-    // Not later than the silence becomes too long.
-    this.#aliveMs = nowMs + Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs)
+    // Not later than the silence becomes too long; and time is to go on, however little of it is left.
+    this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
+  }
+
+  #onTimes({ timestamp, delay }: { readonly timestamp: number; readonly delay: number }, nowMs: number): void {
+    if (timestamp !== 0) this.#sampleRoundTrip(timestamp, delay, nowMs)
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {

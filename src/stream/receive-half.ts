@@ -139,9 +139,19 @@ export class ReceiveHalf implements AssemblyOwner {
     const next = window.fromWire(nextWire)
     if ((floor > next || next > this.#limit()) && this.#options.kind === 'reliable') return
     if (this.#options.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
-    if (next > window.highest && next <= this.#limit()) this.#noticeMissing(next, next, nowMs)
+    this.noticeUpTo(next, nowMs)
     if (isFinal && next >= window.highest) this.#final = next
     this.#deliverQueued()
+  }
+
+  /** Packets before `end` exist. */
+  noticeUpTo(end: number, nowMs: number): void {
+    if (end > this.#window.highest && end <= this.#limit()) this.#noticeMissing(end, end, nowMs)
+  }
+
+  /** The first packet may be in the middle of a message, which is not for us. */
+  startMidway(): void {
+    this.#assembly.skip()
   }
 
   pause(): void {

@@ -78,6 +78,9 @@ export interface ReceiveCounters {
   unread: number
   naksSent: number
   statusesSent: number
+  /** Repairs that came, and packets found by them: a group's stream. */
+  repairsReceived: number
+  packetsRepaired: number
 }
 
 export interface Status {
@@ -103,5 +106,7 @@ export function emptyReceiveCounters(): ReceiveCounters {
     unread: 0,
     naksSent: 0,
     statusesSent: 0,
+    repairsReceived: 0,
+    packetsRepaired: 0,
   }
 }
