@@ -3,10 +3,12 @@ import { closedError, throwingLater, type Endpoint } from '../core/index.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
+import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import { Path } from './path.js'
+import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
@@ -55,6 +57,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
+  readonly #resets = new PendingResets()
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -81,7 +84,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#mtu = new PathMtu(usual, frameBytes, nowMs)
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { pool, budget, maxMessageBytes } = host
+    const { budget, maxMessageBytes } = host
+    const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.lastHeardMs = nowMs
@@ -157,6 +161,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.sendControl(frame, isOpener ? FLAG.control | FLAG.opener : FLAG.control, this.id, this.endpoint)
   }
 
+  /** Tells the other side that a stream is over, until it says that it knows. @internal */
+  sendReset(stream: Stream, reason: number): void {
+    const { id, isOpener } = stream
+    this.#resets.add({ id, isOpener, reason })
+    this.#sayResets(this.host.nowMs())
+    this.#reschedule()
+    this.host.flushLater(this)
+  }
+
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
   transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
     return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
@@ -190,6 +203,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    if (frame.type === TYPE.gone) return this.#onGone(frame.stream, isOurs)
+    if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
@@ -250,6 +265,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
     if (this.#closed) return
+    this.#sayResets(nowMs)
     this.#probePath(nowMs)
     this.#reschedule()
   }
@@ -277,6 +293,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
+  }
+
+  #sayResets(nowMs: number): void {
+    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
+      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
+    }
+  }
+
+  /** The other side knows that the stream is over. */
+  #onGone(id: number, isOurs: boolean): void {
+    if (this.#resets.confirm(id, isOurs)) this.#reschedule()
+    else this.host.countDrop('unexpectedAnswer')
   }
 
   #takeId(): number {
@@ -313,6 +341,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
     if (frame.type === TYPE.open && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (frame.type === TYPE.reset) {
+      // It has overtaken its open, which is not to be taken any more.
+      if (!isOurs) this.#streams.takeRemoteId(frame.stream)
+      return
+    }
     if (frame.type !== TYPE.open && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
@@ -367,7 +400,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   #reschedule(): void {
     if (this.#closed) return
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
+    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
   }
 }
 

@@ -39,6 +39,7 @@ export interface StreamPeer {
   /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ sendReset(stream: Stream, reason: number): void
   /** @internal */ forget(stream: Stream, reason: number): void
 }
 
@@ -148,7 +149,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
   reset(reason: number = RESET_REASON.cancelled): void {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
+    this.peer.sendReset(this, reason)
     this.destroy(resetError(reason, 'this side'), reason)
   }
 
@@ -357,7 +358,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   readonly #onAbort = (): void => {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
+    this.peer.sendReset(this, RESET_REASON.cancelled)
     this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
   }
 
