@@ -260,7 +260,7 @@ export class ReceiveHalf implements AssemblyOwner {
       return
     }
     if (packet < window.highest) {
-      this.#naks.onFound(packet, transmission)
+      this.#naks.onFound(packet, transmission, nowMs)
     } else if (!this.#noticeMissing(packet, packet + 1, nowMs)) {
       this.#context.pool.give(slot)
       this.counters.noMemory++

@@ -39,7 +39,7 @@ export interface NakSchedule {
   /** Packets from `first` to before `end` were found to be missing; those of them that are here in a moment do not matter. */
   onMissing(first: number, end: number, nowMs: number): void
   /** A packet that was missing has come: by its first sending (0), or another. */
-  onFound(packet: number, transmission: number): void
+  onFound(packet: number, transmission: number, nowMs: number): void
   /** Nothing is missing. */
   onComplete(): void
   /** What to ask for now, with numbers as on the wire; empty: nothing. */
