@@ -284,7 +284,7 @@ class World {
       this.network.clock.setTimer(() => this.#disturbFor(undo, forMs), atMs)
       const victim = this.#flows[randomBelow(random, this.#flows.length)]!
       if (randomFraction(random) < 0.15) this.network.clock.setTimer(() => victim.reset(), atMs + randomBelow(random, 100))
-      atMs += forMs + randomBelow(random, 200)
+      atMs += forMs + 1 + randomBelow(random, 200)
     }
     return atMs
   }
