@@ -3,6 +3,7 @@ import { closedError, throwingLater, type Endpoint } from '../core/index.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
+import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
@@ -10,6 +11,7 @@ import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
 import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
+import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
@@ -60,6 +62,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   #groups: PeerGroups<Stream> | undefined
+  readonly #resets = new PendingResets()
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -86,7 +89,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#mtu = new PathMtu(usual, frameBytes, nowMs)
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { pool, budget, maxMessageBytes } = host
+    const { budget, maxMessageBytes } = host
+    const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.lastHeardMs = nowMs
@@ -162,6 +166,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.sendControl(frame, isOpener ? FLAG.control | FLAG.opener : FLAG.control, this.id, this.endpoint)
   }
 
+  /** Tells the other side that a stream is over, until it says that it knows. @internal */
+  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
+    this.#resets.add({ id, isOpener, reason })
+    this.#sayResets(this.host.nowMs())
+    this.#reschedule()
+    this.host.flushLater(this)
+  }
+
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
   transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
     return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
@@ -195,6 +207,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    if (frame.type === TYPE.gone) return this.#onGone(frame.stream, isOurs)
+    if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
     const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
     if (member !== undefined) {
       if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
@@ -281,6 +295,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
     if (this.#closed) return
+    this.#sayResets(nowMs)
     this.#probePath(nowMs)
     this.#reschedule()
   }
@@ -312,6 +327,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
   }
 
+  #sayResets(nowMs: number): void {
+    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
+      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
+    }
+  }
+
+  /** The other side knows that the stream is over. */
+  #onGone(id: number, isOurs: boolean): void {
+    if (this.#resets.confirm(id, isOurs)) this.#reschedule()
+    else this.host.countDrop('unexpectedAnswer')
+  }
+
   #probePath(nowMs: number): void {
     const probeBytes = this.#mtu.takeProbe(nowMs, this.#path.roundTrip.probeTimeoutMs(0))
     if (probeBytes > 0) this.host.sendProbe(probeBytes, this.id, this.endpoint)
@@ -339,6 +366,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
     const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
     if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (frame.type === TYPE.reset) {
+      // It has overtaken its open, which is not to be taken any more.
+      if (!isOurs) this.#streams.takeRemoteId(frame.stream)
+      return
+    }
     if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
@@ -399,7 +431,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   #reschedule(): void {
     if (this.#closed) return
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
+    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
   }
 }
 

@@ -1,5 +1,6 @@
 import type { PacketRange } from './control-frame.js'
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Path } from './path.js'
 
@@ -36,7 +37,7 @@ export interface Sending {
 /** What a sending direction shares with the others to the same destination. */
 export interface SendingContext {
   readonly path: Path
-  readonly pool: FramePool
+  readonly pool: FrameSource
   readonly writer: FrameWriter
 }
 

@@ -40,6 +40,7 @@ export interface StreamPeer extends Sender {
   /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ sendReset(stream: Stream, reason: number): void
   /** @internal */ forget(stream: Stream, reason: number): void
 }
 
@@ -160,7 +161,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
   reset(reason: number = RESET_REASON.cancelled): void {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
+    this.peer.sendReset(this, reason)
     this.destroy(resetError(reason, 'this side'), reason)
   }
 
@@ -377,7 +378,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   readonly #onAbort = (): void => {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
+    this.peer.sendReset(this, RESET_REASON.cancelled)
     this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
   }
 
