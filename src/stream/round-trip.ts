@@ -7,6 +7,11 @@ export class RoundTrip {
   minMs = Infinity
   hasSample = false
 
+  /** Is it so short that throughput is a matter of processors, not of the path? */
+  get isShort(): boolean {
+    return this.minMs < SHORT_MS
+  }
+
   update(sampleMs: number): void {
     if (!(sampleMs >= 0)) return
     const sample = Math.max(sampleMs, MIN_SAMPLE_MS)
@@ -38,5 +43,7 @@ const INITIAL_ROUND_TRIP_MS = 333
 const MIN_SAMPLE_MS = 0.001
 /** RFC 9002, section 6.1.2: what a timer can tell apart. */
 const GRANULARITY_MS = 1
+/** Within it, a megabyte is more than 8 Gbit/s. */
+const SHORT_MS = 1
 const MAX_BACKOFF = 6
 const MAX_PROBE_DELAY_MS = 500

@@ -1,5 +1,5 @@
 import type { FrameSlot } from './frame-pool.js'
-import type { LongMessage } from './frame-writer.js'
+import { longMessage, withoutSent, type LongMessage } from './frame-writer.js'
 import { NO_RING, type PacketRing } from './packet-ring.js'
 import type { SendCounters, SendingContext } from './sending.js'
 
@@ -9,6 +9,8 @@ export interface SendBufferOptions {
   readonly windowPackets: number
   /** The same in bytes: counts when frames have become longer. */
   readonly windowBytes: number
+  /** The same where the round trip is short: what is written again and again is to stay in the processor's cache. */
+  readonly shortWindowBytes: number
 }
 
 /**
@@ -39,6 +41,14 @@ export class SendBuffer {
     this.#options = options
     this.#context = context
     this.#counters = counters
+  }
+
+  /** Packets that may be between the oldest that is not acknowledged and the newest. */
+  get windowPackets(): number {
+    const { windowPackets, windowBytes, shortWindowBytes } = this.#options
+    const { roundTrip, frameBytes } = this.#context.path
+    const bytes = roundTrip.isShort ? shortWindowBytes : windowBytes
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(bytes / frameBytes)))
   }
 
   /** Was a message refused since there was room? */
@@ -137,14 +147,10 @@ export class SendBuffer {
 
   /** A message of several frames: as much as there is room for; a copy of the rest waits. */
   #pushLong(message: Uint8Array, handler: number): boolean {
-    const long: LongMessage = { source: message, sourceAt: 0, offset: 0, length: message.length, handler }
+    const long = longMessage(message, handler)
     this.#writePieces(long)
     if (long.offset === 0) return false
-    if (long.offset < long.length) {
-      long.source = Uint8Array.prototype.slice.call(message, long.offset)
-      long.sourceAt = long.offset
-      this.#rest = long
-    }
+    if (long.offset < long.length) this.#rest = withoutSent(long)
     return true
   }
 
@@ -160,20 +166,15 @@ export class SendBuffer {
 
   #hasRoom(): boolean {
     return this.#options.kind === 'bestEffort'
-      ? this.filled - this.base < this.#windowPackets() || this.base < this.next
-      : this.filled - this.consumed < this.#windowPackets()
-  }
-
-  #windowPackets(): number {
-    const { windowPackets, windowBytes } = this.#options
-    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, windowBytes / this.#context.path.frameBytes))
+      ? this.filled - this.base < this.windowPackets || this.base < this.next
+      : this.filled - this.consumed < this.windowPackets
   }
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
     const { pool, writer } = this.#context
     if (!this.#hasRoom()) return undefined
-    if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.#windowPackets()) this.#forgetOldest()
+    if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.windowPackets) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
     const slot = pool.take(this.filled === this.base)
     if (slot === undefined) return undefined
