@@ -18,11 +18,12 @@ export function longMessage(message: Uint8Array, handler: number): LongMessage {
   return { memory: message.buffer, memoryAt: message.byteOffset, sourceAt: 0, offset: 0, length: message.length, handler }
 }
 
-/** The same with a copy of what is not written yet. */
-export function withoutSent(long: LongMessage): LongMessage {
-  const { memory, memoryAt, sourceAt, offset, length } = long
-  const from = memoryAt + offset - sourceAt
-  return { ...long, memory: memory.slice(from, from + length - offset), memoryAt: 0, sourceAt: offset }
+/** The same with a copy of what is not written yet, in `memory` if that is long enough. */
+export function withoutWritten(long: LongMessage, memory: ArrayBuffer | undefined): LongMessage & { memory: ArrayBuffer } {
+  const bytes = long.length - long.offset
+  const copy = memory !== undefined && memory.byteLength >= bytes ? memory : new ArrayBuffer(bytes)
+  new Uint8Array(copy).set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
+  return { ...long, memory: copy, memoryAt: 0, sourceAt: long.offset }
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { FrameSlot } from './frame-pool.js'
-import { longMessage, withoutSent, type LongMessage } from './frame-writer.js'
+import { longMessage, withoutWritten, type LongMessage } from './frame-writer.js'
 import { NO_RING, type PacketRing } from './packet-ring.js'
 import type { SendCounters, SendingContext } from './sending.js'
 
@@ -34,8 +34,9 @@ export class SendBuffer {
   /** Is the last frame open for more? */
   #isFilling = false
   #isRefusing = false
-  /** The rest of a message that had no room: a copy. */
-  #rest: LongMessage | undefined
+  /** The rest of a message that had no room: a copy, in memory that is used again. */
+  #rest: (LongMessage & { memory: ArrayBuffer }) | undefined
+  #restMemory: ArrayBuffer | undefined
 
   constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters) {
     this.#options = options
@@ -87,7 +88,7 @@ export class SendBuffer {
       if (this.#rest.offset < this.#rest.length) return false
       this.#rest = undefined
     }
-    if (!this.#isRefusing || !this.#hasRoom()) return false
+    if (!this.#isRefusing || !this.#hasRoomAgain()) return false
     this.#isRefusing = false
     return true
   }
@@ -132,7 +133,9 @@ export class SendBuffer {
 
   /** Gives the ring back if it is empty. */
   trim(): void {
-    if (this.base === this.filled) this.ring = NO_RING
+    if (this.base !== this.filled) return
+    this.ring = NO_RING
+    if (this.#rest === undefined) this.#restMemory = undefined
   }
 
   #refuse(): false {
@@ -150,7 +153,10 @@ export class SendBuffer {
     const long = longMessage(message, handler)
     this.#writePieces(long)
     if (long.offset === 0) return false
-    if (long.offset < long.length) this.#rest = withoutSent(long)
+    if (long.offset < long.length) {
+      this.#rest = withoutWritten(long, this.#restMemory)
+      this.#restMemory = this.#rest.memory
+    }
     return true
   }
 
@@ -168,6 +174,12 @@ export class SendBuffer {
     return this.#options.kind === 'bestEffort'
       ? this.filled - this.base < this.windowPackets || this.base < this.next
       : this.filled - this.consumed < this.windowPackets
+  }
+
+  /** So much that it is worth telling: a reliable stream's user is not to be called for every frame. */
+  #hasRoomAgain(): boolean {
+    if (this.#options.kind === 'bestEffort') return this.#hasRoom()
+    return this.filled - this.consumed <= this.windowPackets * (1 - ROOM_FRACTION)
   }
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
@@ -203,5 +215,7 @@ export class SendBuffer {
   }
 }
 
+/** 'drain' comes when so much of the window is free. */
+const ROOM_FRACTION = 0.25
 /** Fewer would stop at every packet that is late. */
 export const MIN_WINDOW_PACKETS = 16
