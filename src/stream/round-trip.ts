@@ -9,7 +9,7 @@ export class RoundTrip {
 
   /** Is it so short that throughput is a matter of processors, not of the path? */
   get isShort(): boolean {
-    return this.minMs < SHORT_MS
+    return this.minMs < SHORT_MS && this.smoothedMs < STILL_SHORT_MS
   }
 
   update(sampleMs: number): void {
@@ -45,5 +45,7 @@ const MIN_SAMPLE_MS = 0.001
 const GRANULARITY_MS = 1
 /** Within it, a megabyte is more than 8 Gbit/s. */
 const SHORT_MS = 1
+/** Longer than that are processes that wait for a processor: then more is to be on the way. */
+const STILL_SHORT_MS = 3
 const MAX_BACKOFF = 6
 const MAX_PROBE_DELAY_MS = 500

@@ -18,7 +18,7 @@ export interface StreamOptions {
   /**
    * Bytes between the oldest that is not acknowledged and the newest, in each direction: the send buffer, and what a receiver that does
    * not read makes its node keep. Counted in frames. Default 4 MiB, of which 1 MiB is used
-   * while the round trip is below a millisecond.
+   * while the round trip is very short.
    */
   windowBytes?: number
   /** The number of the first packet, 0 to 2^32 - 1. Default: drawn. */
