@@ -18,7 +18,7 @@ import type { ReceivingContext } from './receiving.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
-import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
+import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
 import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
@@ -204,6 +204,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     return true
   }
 
+  /** Sends full packets of a stream before the end of the tick, as far as window, pace and link allow. @internal */
+  sendBurst(stream: Stream, packets: number): void {
+    // Those of others, and those that have had to wait, go first.
+    if (this.sendQueue.length > 0 || this.#closed) return
+    const nowMs = this.host.nowMs()
+    this.#transmitter.timestamp = this.host.timestamp(nowMs)
+    this.#path.refill(nowMs)
+    for (let left = packets; left > 0 && this.#path.maySend(); left--) {
+      if (stream.sendNext(nowMs) === Sent.linkFull) return
+    }
+  }
+
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
@@ -382,6 +394,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       label: frame.label,
       windowPackets: frame.windowPackets,
       windowBytes: frame.windowPackets * this.#path.frameBytes,
+      shortWindowBytes: SHORT_WINDOW_BYTES,
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
