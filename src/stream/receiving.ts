@@ -19,13 +19,13 @@ export interface ReceivingContext {
 
 /** What a receiving direction tells its stream. */
 export interface ReceivingOwner {
-  /** A message; the view lives until this returns. */
+  /** @internal A message; the view lives until this returns. */
   onMessage(message: Buffer, handler: number): void
-  /** `packets` are missing for good. */
+  /** @internal `packets` are missing for good. */
   onGap(packets: number): void
-  /** All that was ever sent has been handed over. */
+  /** @internal All that was ever sent has been handed over. */
   onEnd(): void
-  /** The other side breaks the protocol, or a limit: `reason` as a reset says it. */
+  /** @internal The other side breaks the protocol, or a limit: `reason` as a reset says it. */
   onFailure(reason: number): void
 }
 
