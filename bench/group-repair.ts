@@ -8,7 +8,7 @@ import { createNode, fixedRate, type Peer, type StreamNode } from '../src/stream
 import { SimulatedNetwork, type SimulatedLink } from '../src/testing/index.js'
 import { drawGroupRepair, type GroupCurve, type GroupPoint } from './runner/group-chart.js'
 
-const fewest = Number(process.argv[2] ?? 1000)
+const fewest = Number(process.argv[2] ?? 400)
 const counts = (process.argv[3] ?? '1,3,10,30,100,300,1000').split(',').map(Number)
 const GROUP = { address: '239.1.2.3', port: 5000 }
 const LOSS = 0.01
@@ -18,13 +18,15 @@ const LATENCY_MS = 5
 const BYTES_PER_SECOND = 10e6
 
 /** Loses frames to groups before anybody can see them: a loss that all receivers share. */
-function losing(link: SimulatedLink, isOn: () => boolean): Link {
+function losing(link: SimulatedLink, isOn: () => boolean, onLost: () => void): Link {
   const random = new SeededRandom(7)
   return new Proxy(link, {
     get(target, name) {
       if (name === 'send') {
         return (payload: Payload, endpoint?: Endpoint | EndpointLike): boolean => {
           const isLost = isOn() && (endpoint as Endpoint).isMulticast && randomFraction(random) < LOSS
+          // Data, sent for the first time.
+          if (isLost && ((payload as Buffer)[0]! & 1) === 0 && (payload as Buffer)[1] === 0) onLost()
           return isLost || target.send(payload, endpoint)
         }
       }
@@ -40,9 +42,20 @@ async function measure(receivers: number, isShared: boolean, packets: number): P
   const senderHost = network.addHost({ name: 'sender' })
   const link = senderHost.openLink({ port: GROUP.port, receiveBufferBytes: 64 << 20 })
   const { clock, random } = senderHost
-  const sender = createNode({ link: isShared ? losing(link, () => isLossy) : link, clock, random, name: 'sender' })
+  const sender = createNode({
+    link: isShared
+      ? losing(
+          link,
+          () => isLossy,
+          () => lostByAll++,
+        )
+      : link,
+    clock,
+    random,
+    name: 'sender',
+  })
   const nodes: StreamNode[] = []
-  let complete = 0
+  let [complete, lostByAll] = [0, 0]
   const peers: Peer[] = []
   const hosts = Array.from({ length: receivers }, () => network.addHost())
   for (const host of hosts) {
@@ -78,7 +91,7 @@ async function measure(receivers: number, isShared: boolean, packets: number): P
   if (complete !== receivers) throw new Error(`${complete} of ${receivers} receivers have got everything`)
   const stats = publication.stats()
   // A packet is lost when at least one receiver misses it.
-  const lost = isShared ? packets * LOSS : packets * (1 - (1 - LOSS) ** receivers)
+  const lost = isShared ? lostByAll : packets * (1 - (1 - LOSS) ** receivers)
   const point = {
     receivers,
     lost,
@@ -97,7 +110,7 @@ for (const isShared of [false, true]) {
   const points: GroupPoint[] = []
   for (const receivers of counts) {
     // Where few are lost, more packets.
-    const point = await measure(receivers, isShared, isShared || receivers < 30 ? 4 * fewest : fewest)
+    const point = await measure(receivers, isShared, receivers < 100 ? 4 * fewest : isShared ? 2 * fewest : fewest)
     const numbers = Object.entries(point).map(([name, value]) => `${name} ${Number(value).toFixed(3)}`)
     console.error(isShared ? 'shared' : 'independent', numbers.join(', '))
     points.push(point)
