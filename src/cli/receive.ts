@@ -56,6 +56,7 @@ class Receiving {
   readonly #receptions = new Set<Reception>()
   readonly #groupStreams = new GroupStreams()
   #received = 0
+  #told = ''
   #timer: NodeJS.Timeout | undefined
   #onIdle: () => void = () => undefined
   #end!: (ending: Ending) => void
@@ -170,6 +171,10 @@ class Receiving {
 
   #tellFailed(name: string | undefined, peer: Peer, reason: string): void {
     const what = name ?? 'something'
+    // A sender that tries again and again is told of once.
+    const told = `${what} ${plainEndpoint(peer.endpoint)} ${reason}`
+    if (told === this.#told) return
+    this.#told = told
     this.#status.warn(`${what} from ${plainEndpoint(peer.endpoint)} was not received: ${reason}`, { name, reason })
   }
 

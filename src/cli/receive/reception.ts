@@ -109,10 +109,11 @@ export class Reception {
 
   async #prepare(offer: Offer | undefined): Promise<void> {
     if (offer === undefined) throw new RefusedError('protocol', 'the offer is malformed')
-    this.#events.admit()
     const directory = this.#directory
-    this.#reservation = directory.reserve(offer)
+    directory.checkName(offer.name)
     this.#offer = offer
+    this.#events.admit()
+    this.#reservation = directory.reserve(offer)
     this.#existing = await directory.existing(offer)
     if (this.#existing !== undefined) return this.#tellHave(offer.size, this.#existing)
     await this.#openPart(offer)
