@@ -97,7 +97,7 @@ for (const isShared of [false, true]) {
   const points: GroupPoint[] = []
   for (const receivers of counts) {
     // Where few are lost, more packets.
-    const point = await measure(receivers, isShared, isShared || receivers < 30 ? 4 * fewest : fewest)
+    const point = await measure(receivers, isShared, receivers < 100 ? 4 * fewest : fewest)
     const numbers = Object.entries(point).map(([name, value]) => `${name} ${Number(value).toFixed(3)}`)
     console.error(isShared ? 'shared' : 'independent', numbers.join(', '))
     points.push(point)

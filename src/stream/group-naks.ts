@@ -4,7 +4,7 @@ import { drawBackOffMs } from './nak-back-off.js'
 import type { ReceiveWindow } from './receive-window.js'
 import type { NakSchedule } from './receiving.js'
 import type { RoundTrip } from './round-trip.js'
-import { EMPTY_MASK, countBits, hasBit, isWithin, withBit, type SpanMask } from './span-mask.js'
+import { EMPTY_MASK, countBits, hasBit, intersection, isEmpty, withBit, type SpanMask } from './span-mask.js'
 import { MAX_NAK_RANGES, SPAN_PACKETS } from './wire.js'
 
 /** What a group's receiver has been told of its group, as it stands. */
@@ -75,11 +75,11 @@ export class GroupNaks implements NakSchedule {
     this.deadlineMs = Infinity
   }
 
-  /** Others have asked for the packets of `mask` from `base` on: who misses none but these, and at most `most` of them, need not. */
+  /** Others have asked for the packets of `mask` from `base` on: who misses at most `most` of them need not. */
   onEcho(base: number, mask: SpanMask, most: number, nowMs: number): void {
-    const needed = this.#neededOf(base)
-    if (countBits(needed) === 0 || countBits(needed) > most || !isWithin(needed, mask)) return
-    this.#putOff(base, needed, nowMs + this.#answerMs() + this.#drawMs())
+    const served = intersection(this.#neededOf(base), mask)
+    if (isEmpty(served) || countBits(served) > most) return
+    this.#putOff(base, served, nowMs + this.#answerMs() + this.#drawMs())
   }
 
   /** A repair for packets from `base` on has come, and more may follow at once. */

@@ -2,10 +2,7 @@ import type { GroupMember } from './group-member.js'
 import type { GroupProgress } from './group-sending.js'
 import type { RoundTrip } from './round-trip.js'
 
-/** What to do about a receiver that holds the others up. */
-export type SlowReceivers = 'wait' | 'drop' | { readonly quorum: number }
-
-/** The receivers of a publication: how far they are together, who is too slow, who loses most. */
+/** The receivers of a publication: how far they are together, and who loses most. */
 export class GroupReceivers {
   /** Those whose stream has not ended. */
   readonly members: GroupMember[] = []
@@ -70,27 +67,6 @@ export class GroupReceivers {
       if (hasSample && smoothedMs > longestMs) longestMs = smoothedMs
     }
     roundTrip.update(longestMs)
-  }
-
-  /**
-   * Who has held the others up for `stallMs`, and may be dropped by the policy: half a window behind the first of them all that time,
-   * or, while the sender has to wait, without having read anything.
-   *
-   * @param fullSinceMs Since when the sender waits for its window; Infinity: it does not.
-   */
-  takeSlow(policy: SlowReceivers, stallMs: number, windowPackets: number, fullSinceMs: number, nowMs: number): GroupMember[] {
-    if (policy === 'wait') return []
-    const first = this.members.reduce((most, { consumed }) => Math.max(most, consumed), 0)
-    const last = this.members.reduce((least, { consumed }) => Math.min(least, consumed), Infinity)
-    const slow = this.members.filter((member) => {
-      const behind = first - member.consumed
-      if (behind >= windowPackets / 2) member.behindSinceMs = Math.min(member.behindSinceMs, nowMs)
-      else if (behind < windowPackets / 4) member.behindSinceMs = Infinity
-      const isStuck = member.consumed === last && nowMs - Math.max(fullSinceMs, member.progressMs) >= stallMs
-      return isStuck || nowMs - member.behindSinceMs >= stallMs
-    })
-    const quorum = policy === 'drop' ? 0 : policy.quorum
-    return this.members.length - slow.length >= Math.ceil(quorum * this.members.length) ? slow : []
   }
 
   #findRepresentative(): void {

@@ -1,4 +1,4 @@
-import type { Random } from '../core/index.js'
+import { invalidState, type Random } from '../core/index.js'
 import type { GroupTerms, NakEchoFrame, OpenGroupFrame } from './group-frame.js'
 import { GroupNaks, type KnownTerms } from './group-naks.js'
 import { GroupStatuses } from './group-statuses.js'
@@ -141,4 +141,9 @@ export class GroupReceiving {
 export function groupOptionsOf(frame: OpenGroupFrame, host: StreamHost): GroupOptions {
   const { repairHistoryBytes: historyBytes } = host
   return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => host.drawUint32() } }
+}
+
+/** What sending by a stream of a group is. */
+export function oneWay(): Error {
+  return invalidState('a stream of a group is one way')
 }

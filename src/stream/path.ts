@@ -1,6 +1,9 @@
 import type { CongestionControl } from './congestion-control.js'
 import { RoundTrip } from './round-trip.js'
 
+/** What keeps a sender from sending more. */
+export type SendLimit = 'nothing' | 'window' | 'congestion' | 'pace'
+
 /** The way to a peer: how long it is, how much may be on it, and how fast that may leave. Shared by the peer's streams. */
 export class Path {
   readonly roundTrip = new RoundTrip()
@@ -54,6 +57,13 @@ export class Path {
   mayRepeat(): boolean {
     this.isPaceLimited = this.#tokensBytes <= 0 && this.#rate() !== Infinity
     return !this.isPaceLimited
+  }
+
+  /** What keeps more from leaving: `isWaiting`: something would leave; `isFull`: more was not taken. */
+  limit(isWaiting: boolean, isFull: boolean): SendLimit {
+    if (isWaiting && this.isWindowLimited) return 'congestion'
+    if (isWaiting && this.isPaceLimited) return 'pace'
+    return isFull ? 'window' : 'nothing'
   }
 
   spend(bytes: number): void {

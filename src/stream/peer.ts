@@ -13,6 +13,7 @@ import { Path } from './path.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
+import type { PeerEvents, PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
@@ -21,28 +22,6 @@ import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
-
-/** The events of a {@link Peer}, with their arguments. */
-export interface PeerEvents {
-  /** The peer has opened a stream. If nobody listens here or at the node, it is refused. */
-  stream: [stream: Stream]
-  /** The peer is gone: its streams have ended. With an error unless it was closed here. */
-  close: [error: StreamError | undefined]
-}
-
-/** How a peer stands. */
-export interface PeerStatistics {
-  /** Milliseconds, smoothed; undefined before the first sample. */
-  roundTripMs: number | undefined
-  roundTripVariationMs: number
-  minRoundTripMs: number
-  /** Packets sent that have neither arrived nor are known to be lost, and how many may be. */
-  inFlightPackets: number
-  windowPackets: number
-  /** The longest frame sent to it. */
-  frameBytes: number
-  streams: number
-}
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
 export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
@@ -197,7 +176,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const isOurs = !isFromOpener
     const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
     if (member !== undefined) {
-      if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
+      if (frame.type === TYPE.status) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
       if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
       return
     }
@@ -210,7 +189,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         this.host.touch(stream)
         return
       case TYPE.status:
-        this.#onTimes(frame, nowMs)
+        this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -386,14 +365,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
   }
 
-  #onTimes({ timestamp, delay }: { readonly timestamp: number; readonly delay: number }, nowMs: number): void {
-    if (timestamp !== 0) this.#sampleRoundTrip(timestamp, delay, nowMs)
-  }
-
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
     const elapsed = (this.host.timestamp(nowMs) - timestamp) >>> 0
-    // Older than a minute, or from the future: nonsense.
-    if (elapsed > MAX_SAMPLE_MICROSECONDS || delayMicroseconds > elapsed) return
+    // 0 says nothing; older than a minute, or from the future, is nonsense.
+    if (timestamp === 0 || elapsed > MAX_SAMPLE_MICROSECONDS || delayMicroseconds > elapsed) return
     this.#path.roundTrip.update((elapsed - delayMicroseconds) / 1000)
   }
 

@@ -9,7 +9,7 @@ import {
   type EndpointLike,
 } from '../core/index.js'
 import type { CongestionControlFactory } from './congestion-control.js'
-import type { SlowReceivers } from './group-receivers.js'
+import type { SlowReceivers } from './slow-receivers.js'
 import { checkSignal, resolveStreamOptions, type ResolvedStreamOptions, type StreamOptions } from './stream-options.js'
 import { MAX_FRAME_BYTES, MIN_FRAME_BYTES, REPAIR_OVERHEAD_BYTES } from './wire.js'
 

@@ -18,57 +18,22 @@ import { FrameWriter } from './frame-writer.js'
 import { GroupMember, type GroupMemberOwner, type GroupPeer } from './group-member.js'
 import { GroupReceivers } from './group-receivers.js'
 import { GroupSendHalf } from './group-send-half.js'
-import type { GroupSendCounters, GroupSending, GroupSendingOwner } from './group-sending.js'
+import type { GroupSending, GroupSendingOwner } from './group-sending.js'
 import { GroupSpeaker } from './group-speaker.js'
 import { GroupTransmitter } from './group-transmitter.js'
 import type { StreamHost } from './host.js'
 import { Path } from './path.js'
 import { Peer } from './peer.js'
+import type { PublicationEvents, PublicationReceiver, PublicationStatistics } from './publication-events.js'
 import type { ResolvedPublicationOptions } from './publication-options.js'
 import type { Echo } from './repair-planner.js'
 import { Sent } from './sending.js'
+import { SlowWatch } from './slow-receivers.js'
 import type { SpanMask } from './span-mask.js'
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamKind } from './stream-options.js'
 import { UnnumberedGroupHalf } from './unnumbered-group-half.js'
 import { MAX_GROUP_RECEIVERS, RESET_REASON, STATUS_FLAG } from './wire.js'
-
-/** The events of a {@link Publication}, with their arguments. */
-export interface PublicationEvents {
-  /** There is room again after `send` returned false. */
-  drain: []
-  /** A receiver has answered: it takes the stream. */
-  receiver: [peer: Peer]
-  /**
-   * A receiver is there no more. Without an error: it was removed, or has read everything. `ERR_RECEIVER_SLOW`: it was dropped because it
-   * held the others up; other errors are those of streams and peers.
-   */
-  receiverGone: [peer: Peer, error: StreamError | undefined]
-  /** The publication is over, by agreement or with an error. The last event. */
-  close: [error: StreamError | undefined]
-}
-
-/** A receiver of a {@link Publication}, as it stands. */
-export interface PublicationReceiver {
-  readonly peer: Peer
-  /** Has it answered? */
-  readonly isOpen: boolean
-  /** Packets that were sent and that its user has not read, as far as known. */
-  readonly lagPackets: number
-  /** Which share of the packets it missed at first; of the last hundreds. */
-  readonly lossRate: number
-}
-
-/** What a publication counted, and how it stands. */
-export interface PublicationStatistics extends GroupSendCounters {
-  receivers: number
-  /** Packets that wait to leave or to be acknowledged. */
-  sendQueuePackets: number
-  /** The longest of its receivers', in milliseconds; undefined before the first sample. */
-  roundTripMs: number | undefined
-  /** What keeps the sender from sending more. */
-  limitedBy: 'nothing' | 'window' | 'congestion' | 'pace'
-}
 
 /**
  * A stream to many: messages that all its receivers get, each in order. One way. Its receivers are peers, which {@link add} makes known.
@@ -96,10 +61,9 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   readonly #transmitter: GroupTransmitter
   readonly #receivers = new GroupReceivers()
   readonly #speaker: GroupSpeaker
+  readonly #slow: SlowWatch
   #peers = new Map<GroupMember, Peer>()
   #holdUntilMs = -1
-  #fullSinceMs = Infinity
-  #checkSlowMs = Infinity
   /** Since `close`: has a receiver gone that had not read everything? */
   #hasLost = false
   #closeTimer: { cancel(): void } | undefined
@@ -124,6 +88,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
         : new GroupSendHalf({ ...options, isMulticast }, context, this, { uint32: () => host.drawUint32() })
     this.#transmitter = new GroupTransmitter(host, id, options.group, this.#path)
     this.#speaker = new GroupSpeaker(host, id, options, this.#receivers, this.#sending, this.#path.roundTrip)
+    this.#slow = new SlowWatch(options)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (options.signal?.aborted) queueMicrotask(this.#onAbort)
   }
@@ -220,9 +185,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** Gives it up at once: what receivers have not acknowledged may be lost to them. */
   reset(): void {
-    if (this.#closed) return
-    for (const member of this.#receivers.members) this.#speaker.sayReset(member, RESET_REASON.cancelled)
-    this.destroy(resetError(RESET_REASON.cancelled, 'this side'))
+    if (!this.#closed) this.#abandon(resetError(RESET_REASON.cancelled, 'this side'))
   }
 
   get closed(): boolean {
@@ -236,21 +199,13 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** What was counted since it was opened; a copy. */
   stats(): PublicationStatistics {
-    const { roundTrip, isWindowLimited, isPaceLimited } = this.#path
-    const isWaiting = this.#sending.hasWork
+    const { roundTrip } = this.#path
     return {
       ...this.#sending.counters,
       receivers: this.#receivers.members.length,
       sendQueuePackets: this.#sending.queuedPackets,
       roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
-      limitedBy:
-        isWaiting && isWindowLimited
-          ? 'congestion'
-          : isWaiting && isPaceLimited
-            ? 'pace'
-            : this.#sending.isWindowFull
-              ? 'window'
-              : 'nothing',
+      limitedBy: this.#path.limit(this.#sending.hasWork, this.#sending.isWindowFull),
     }
   }
 
@@ -317,7 +272,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const hold = this.#isHeld ? this.#holdUntilMs : Infinity
     let opening = Infinity
     for (const member of this.#receivers.unanswered) opening = Math.min(opening, member.opening!.deadlineMs)
-    return Math.min(pace, hold, opening, this.#sending.deadlineMs, this.#checkSlowMs)
+    return Math.min(pace, hold, opening, this.#sending.deadlineMs, this.#slow.deadlineMs)
   }
 
   /** @internal */
@@ -395,9 +350,12 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   readonly #onAbort = (): void => {
-    if (this.#closed) return
+    if (!this.#closed) this.#abandon(new StreamError('ABORT_ERR', 'The publication was aborted'))
+  }
+
+  #abandon(error: StreamError): void {
     for (const member of this.#receivers.members) this.#speaker.sayReset(member, RESET_REASON.cancelled)
-    this.destroy(new StreamError('ABORT_ERR', 'The publication was aborted'))
+    this.destroy(error)
   }
 
   /** At the very beginning all receivers are waited for, so that they need not ask for the first packets at once. */
@@ -428,13 +386,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** Lets go of receivers that hold the others up, if that is what the user wants. */
   #dropSlow(nowMs: number): void {
-    const { slowReceivers, stallMs, windowPackets } = this.#options
-    if (this.kind !== 'reliable' || slowReceivers === 'wait') return
-    if (!this.#sending.isWindowFull) this.#fullSinceMs = Infinity
-    else if (this.#fullSinceMs === Infinity) this.#fullSinceMs = nowMs
-    if (nowMs < this.#checkSlowMs && this.#checkSlowMs !== Infinity) return
-    this.#checkSlowMs = this.#sending.queuedPackets > 0 ? nowMs + Math.max(1, stallMs / 4) : Infinity
-    for (const member of this.#receivers.takeSlow(slowReceivers, stallMs, windowPackets, this.#fullSinceMs, nowMs)) {
+    const { queuedPackets, isWindowFull } = this.#sending
+    for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, isWindowFull, nowMs)) {
       this.#speaker.sayReset(member, RESET_REASON.slow)
       this.#forget(member, new StreamError('ERR_RECEIVER_SLOW', `${member.peer.endpoint.toString()} held the others up`))
     }

@@ -1,5 +1,7 @@
+import type { Path, SendLimit } from './path.js'
+import type { ReceiveHalf } from './receive-half.js'
 import type { ReceiveCounters } from './receiving.js'
-import type { SendCounters } from './sending.js'
+import { emptySendCounters, type SendCounters, type Sending } from './sending.js'
 import type { StreamError } from './stream-error.js'
 
 /** The events of a {@link Stream}, with their arguments. */
@@ -23,5 +25,16 @@ export interface StreamStatistics extends SendCounters, ReceiveCounters {
   /** Packets that wait for others, or for the user. */
   receiveQueuePackets: number
   /** What keeps the sender from sending more. */
-  limitedBy: 'nothing' | 'window' | 'congestion' | 'pace'
+  limitedBy: SendLimit
+}
+
+/** How a stream stands that has, or has not yet, a sending direction. */
+export function streamStatistics(path: Path, sending: Sending | undefined, receiving: ReceiveHalf): StreamStatistics {
+  return {
+    ...(sending?.counters ?? emptySendCounters()),
+    ...receiving.counters,
+    sendQueuePackets: sending?.queuedPackets ?? 0,
+    receiveQueuePackets: receiving.queuedPackets,
+    limitedBy: path.limit(sending?.hasWork === true, sending?.isWindowFull === true),
+  }
 }

@@ -3,7 +3,6 @@ import {
   checkInteger,
   closedError,
   followListeners,
-  invalidState,
   outOfRange,
   throwLater,
   throwingLater,
@@ -14,19 +13,20 @@ import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './c
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
-import { GroupReceiving } from './group-receiving.js'
+import { GroupReceiving, oneWay } from './group-receiving.js'
 import type { StreamHost } from './host.js'
 import { ReceiveHalf } from './receive-half.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import { Repetition } from './repetition.js'
 import { SendHalf } from './send-half.js'
-import { emptySendCounters, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
+import type { Sending, SendingContext, SendingOwner, Sent } from './sending.js'
 import { StreamError, resetError } from './stream-error.js'
-import type { StreamEvents, StreamStatistics } from './stream-events.js'
+import { streamStatistics, type StreamEvents, type StreamStatistics } from './stream-events.js'
+import { StreamSpeaker } from './stream-speaker.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
 import { UnnumberedSendHalf } from './unnumbered-send-half.js'
 import type { Sender, Talker } from './work-loop.js'
-import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
+import { HEARTBEAT_FLAG, RESET_REASON, STATUS_FLAG } from './wire.js'
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
 export interface StreamPeer extends Sender {
@@ -68,6 +68,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Has data that may leave. @internal */
   isQueued = false
   readonly #options: ResolvedStreamOptions
+  readonly #speaker: StreamSpeaker
   #sending: Sending | undefined
   readonly #receiving: ReceiveHalf
   /** Of one receiver of a group. @internal */ readonly group: GroupReceiving | undefined
@@ -94,6 +95,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.label = options.label
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
+    this.#speaker = new StreamSpeaker(peer, id, isOpener, peer.host)
     this.#opening = isOpener ? new Repetition() : undefined
     this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
     this.#receiving = new ReceiveHalf(options, peer.receiving, this, this.group?.schedules)
@@ -160,8 +162,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
   reset(reason: number = RESET_REASON.cancelled): void {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
-    this.destroy(resetError(reason, 'this side'), reason)
+    this.#abandon(resetError(reason, 'this side'), reason)
   }
 
   get closed(): boolean {
@@ -194,23 +195,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** What was counted since the stream was opened; a copy. */
   stats(): StreamStatistics {
-    const { path } = this.peer.sending
-    const sending = this.#sending
-    const isWaiting = sending?.hasWork === true
-    return {
-      ...(sending?.counters ?? emptySendCounters()),
-      ...this.#receiving.counters,
-      sendQueuePackets: sending?.queuedPackets ?? 0,
-      receiveQueuePackets: this.#receiving.queuedPackets,
-      limitedBy:
-        isWaiting && path.isWindowLimited
-          ? 'congestion'
-          : isWaiting && path.isPaceLimited
-            ? 'pace'
-            : sending?.isWindowFull
-              ? 'window'
-              : 'nothing',
-    }
+    return streamStatistics(this.peer.sending.path, this.#sending, this.#receiving)
   }
 
   /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
@@ -324,15 +309,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Says what there is to say: at the end of a batch, of a tick, and when a deadline has passed. @internal */
   settle(nowMs: number): void {
     if (this.#closed) return
-    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) this.#sayOpen()
+    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) this.#speaker.sayOpen(this.#options)
     this.#sayHowFar(nowMs)
     const heartbeat = this.#opening === undefined ? this.#sending?.takeHeartbeat(nowMs) : undefined
-    if (heartbeat !== undefined) {
-      const { floor, next, isFinal } = heartbeat
-      const timestamp = this.peer.host.timestamp(nowMs)
-      const flags = isFinal ? HEARTBEAT_FLAG.final : 0
-      this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
-    }
+    if (heartbeat !== undefined) this.#speaker.sayHeartbeat(heartbeat, nowMs)
     if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
   }
 
@@ -376,15 +356,17 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   readonly #onAbort = (): void => {
-    if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
-    this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+    if (!this.#closed) this.#abandon(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+  }
+
+  #abandon(error: StreamError | undefined, reason: number): void {
+    this.#speaker.sayReset(reason)
+    this.destroy(error, reason)
   }
 
   /** A receiver of a group goes. True: it had read everything. */
   #leave(): boolean {
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
-    this.destroy(undefined, RESET_REASON.cancelled)
+    this.#abandon(undefined, RESET_REASON.cancelled)
     return this.#receiving.hasEnded
   }
 
@@ -394,27 +376,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     return (this.#sending ??= new Half(this.#options, this.peer.sending, this))
   }
 
-  #sayOpen(): void {
-    const { label, windowPackets, initialPacket } = this.#options
-    const kind = KIND[this.kind]
-    this.peer.sendStreamControl(
-      { type: TYPE.open, stream: this.id, kind, options: 0, packet: initialPacket, windowPackets, label },
-      this.isOpener,
-    )
-  }
-
   #sayHowFar(nowMs: number): void {
     const status = this.#receiving.takeStatus(nowMs)
     if (status !== undefined) {
-      const { isEnded, ...fields } = status
-      const flags = isEnded ? STATUS_FLAG.ended : 0
-      const missed = this.group?.missed ?? 0
-      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags, missed }, this.isOpener)
+      this.#speaker.sayStatus(status, this.group?.missed ?? 0)
       // If this is lost, the sender asks, and is told that the stream was finished.
-      this.#isEndSaid = isEnded && this.isGroup
+      this.#isEndSaid = status.isEnded && this.isGroup
     }
     const ranges = this.#receiving.takeNak(nowMs)
-    if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
+    if (ranges.length > 0) this.#speaker.sayNak(ranges)
   }
 
   /** Messages flow while somebody reads. */
@@ -436,10 +406,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   static {
     followListeners(this.prototype, (stream) => stream.#updateReading())
   }
-}
-
-function oneWay(): Error {
-  return invalidState('a stream of a group is one way')
 }
 
 const DEFAULT_CLOSE_MS = 10_000
