@@ -327,7 +327,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
     // Not later than the silence becomes too long.
-    this.#aliveMs = nowMs + Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs)
+    this.#aliveMs = nowMs + Math.max(MIN_CHECK_MS, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
@@ -342,6 +342,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 }
 
+/** What is left of a timeout may be too little for time to go on. */
+const MIN_CHECK_MS = 1
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
 const MAX_SAMPLE_MICROSECONDS = 60e6
