@@ -18,11 +18,13 @@ import { addProxy } from './proxy.js'
 import { addMessage } from './message.js'
 import { addPush } from './push.js'
 import { addReceive } from './receive.js'
+import { readerGone } from './output.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
 async function main(): Promise<void> {
   const program = makeProgram()
+  readerGone()
   try {
     await program.parseAsync()
   } catch (error) {

@@ -139,9 +139,19 @@ export class ReceiveHalf implements AssemblyOwner {
     const next = window.fromWire(nextWire)
     if ((floor > next || next > this.#limit()) && this.#options.kind === 'reliable') return
     if (this.#options.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
-    if (next > window.highest && next <= this.#limit()) this.#noticeMissing(next, next, nowMs)
+    this.noticeUpTo(next, nowMs)
     if (isFinal && next >= window.highest) this.#final = next
     this.#deliverQueued()
+  }
+
+  /** Packets before `end` exist. */
+  noticeUpTo(end: number, nowMs: number): void {
+    if (end > this.#window.highest && end <= this.#limit()) this.#noticeMissing(end, end, nowMs)
+  }
+
+  /** The first packet may be in the middle of a message, which is not for us. */
+  startMidway(): void {
+    this.#assembly.skip()
   }
 
   pause(): void {
@@ -207,7 +217,8 @@ export class ReceiveHalf implements AssemblyOwner {
     this.counters.messagesReceived++
     this.counters.bytesReceived += message.length
     this.#owner.onMessage(message, handler)
-    return !this.#isPaused
+    // It may have stopped reading, or given the stream up.
+    return !this.#isPaused && !this.#isDisposed
   }
 
   /** The first packet that may not be sent yet. */
@@ -327,14 +338,20 @@ export class ReceiveHalf implements AssemblyOwner {
       this.#loseAll(packets)
       return true
     }
+    // Out of the window, so that its memory stays what it is while it is read, whatever becomes of the stream.
+    slots[window.consumed & mask] = undefined
     const read = this.#assembly.read(slot.memory, slot.cursor, slot.length)
+    slot.cursor = this.#assembly.at
+    if (read === false && slot.cursor < slot.length && !this.#isDisposed) {
+      window.putBack(slot)
+      return false
+    }
+    this.#context.pool.give(slot)
     if (this.#isDisposed) return false
     if (read === undefined) {
       this.#owner.onFailure(this.#assembly.failure)
       return false
     }
-    slot.cursor = this.#assembly.at
-    if (!read && slot.cursor < slot.length) return false
     window.consume()
     return read
   }

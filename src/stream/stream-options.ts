@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
+import type { GroupOptions } from './group-receiving.js'
 import { MIN_WINDOW_PACKETS } from './send-buffer.js'
 import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
 
@@ -17,7 +18,8 @@ export interface StreamOptions {
   label?: string
   /**
    * Bytes between the oldest that is not acknowledged and the newest, in each direction: the send buffer, and what a receiver that does
-   * not read makes its node keep. Counted in frames. Default 4 MiB.
+   * not read makes its node keep. Counted in frames. Default 4 MiB, of which 1 MiB is used
+   * while the round trip is very short.
    */
   windowBytes?: number
   /** The number of the first packet, 0 to 2^32 - 1. Default: drawn. */
@@ -33,9 +35,12 @@ export interface ResolvedStreamOptions {
   readonly label: string
   readonly windowPackets: number
   readonly windowBytes: number
+  readonly shortWindowBytes: number
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
+  /** Of a stream that is one receiver's of a group. */
+  readonly membership?: GroupOptions
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['kind', 'label', 'windowBytes', 'initialPacket', 'allowHalfOpen', 'signal'])
@@ -57,6 +62,7 @@ export function resolveStreamOptions(
     label,
     windowPackets,
     windowBytes: windowPackets * frameBytes,
+    shortWindowBytes: options.windowBytes === undefined ? SHORT_WINDOW_BYTES : windowPackets * frameBytes,
     initialPacket:
       options.initialPacket === undefined
         ? drawPacket()
@@ -83,4 +89,5 @@ export function kindOf(wire: number): StreamKind {
 }
 
 const DEFAULT_WINDOW_BYTES = 4 << 20
+export const SHORT_WINDOW_BYTES = 1 << 20
 const MAX_WINDOW_BYTES = 2 ** 31 - 1

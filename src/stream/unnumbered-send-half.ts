@@ -77,7 +77,13 @@ export class UnnumberedSendHalf implements Sending {
 
   end(nowMs: number): void {
     this.#isEnded = true
-    this.#probeMs = nowMs
+    // What waits leaves first.
+    if (this.#queue.length === 0) this.#probeMs = nowMs
+  }
+
+  takeBurst(): number {
+    // They leave at the end of the tick.
+    return 0
   }
 
   sendNext(nowMs: number): Sent {
@@ -87,7 +93,7 @@ export class UnnumberedSendHalf implements Sending {
     this.#queue.shift()
     this.#context.pool.give(slot)
     this.counters.packetsSent++
-    if (this.#isEnded && this.#probeMs === Infinity) this.#probeMs = nowMs
+    if (this.#isEnded && this.#queue.length === 0) this.#probeMs = nowMs
     if (this.#refused) {
       this.#refused = false
       this.#owner.onDrain()
