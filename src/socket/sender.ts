@@ -155,7 +155,7 @@ export class Sender {
   /** The endpoint of a send, checked once for as long as the same one is given. */
   #target(given: Endpoint | EndpointLike | undefined): Endpoint | undefined {
     if (given === undefined) {
-      if (this.#addresses.remote === undefined) throw notConnected()
+      if (this.#addresses.remote === undefined) throw notConnected(': give an endpoint, or connect first')
       return undefined
     }
     if (given === this.#checkedEndpoint) return given as Endpoint
@@ -188,7 +188,7 @@ export class Sender {
   }
 
   #checkLength(name: string, length: number, target: Endpoint | undefined): void {
-    checkInteger(name, length, 0, MAX_PAYLOAD_BYTES_IPV6)
+    checkInteger(name, length, 0, Number.MAX_SAFE_INTEGER)
     const max = maxPayloadBytes((target ?? this.#addresses.remote!).isIpv4)
     if (length > max) throw outOfRange(name, `<= ${max}, the longest UDP payload`, length)
   }
@@ -203,8 +203,8 @@ function isSameEndpoint(endpoint: Endpoint, given: Endpoint | EndpointLike | nul
   return given?.port === endpoint.port && given.address === endpoint.address
 }
 
-export function notConnected(): Error {
-  return Object.assign(new Error('Not connected'), { code: 'ERR_SOCKET_DGRAM_NOT_CONNECTED' })
+export function notConnected(advice = ''): Error {
+  return Object.assign(new Error(`Not connected${advice}`), { code: 'ERR_SOCKET_DGRAM_NOT_CONNECTED' })
 }
 
 /** Datagrams of one run; the slab holds fewer of any but the shortest. */

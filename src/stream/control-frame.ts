@@ -1,4 +1,5 @@
-import { readUint16, readUint32, writeUint16, writeUint32 } from './bytes.js'
+import { readText, readUint16, readUint32, writeText, writeUint16, writeUint32 } from './bytes.js'
+import { decodeGroupControl, encodeGroupControl, type GroupControlFrame } from './group-frame.js'
 import {
   BYE,
   CHALLENGE,
@@ -50,6 +51,8 @@ export interface StatusFrame {
   readonly timestamp: number
   readonly delay: number
   readonly flags: number
+  /** How many packets were missing so far, whether they came later or not; modulo 2^32. */
+  readonly missed: number
 }
 
 export interface OpenFrame {
@@ -95,6 +98,7 @@ export type ControlFrame =
   | HeartbeatFrame
   | { readonly type: typeof TYPE.reset; readonly stream: number; readonly reason: number }
   | { readonly type: typeof TYPE.gone; readonly stream: number }
+  | GroupControlFrame
 
 /** Writes the body of a control frame behind the place of its header; returns where it ends. `out` has room for the longest. */
 export function encodeControl(out: Buffer, frame: ControlFrame): number {
@@ -133,6 +137,10 @@ export function encodeControl(out: Buffer, frame: ControlFrame): number {
     case TYPE.probeAck:
       writeUint16(out, PROBE.frameBytes, frame.frameBytes)
       return PROBE.bytes
+    case TYPE.openGroup:
+    case TYPE.groupHeartbeat:
+    case TYPE.nakEcho:
+      return encodeGroupControl(out, frame)
     default:
       return encodeStreamControl(out, frame)
   }
@@ -172,12 +180,16 @@ export function decodeControl(bytes: Buffer, type: number, end: number): Control
     case TYPE.probe:
     case TYPE.probeAck:
       return end < PROBE.bytes ? undefined : { type, frameBytes: readUint16(bytes, PROBE.frameBytes) }
+    case TYPE.openGroup:
+    case TYPE.groupHeartbeat:
+    case TYPE.nakEcho:
+      return decodeGroupControl(bytes, type, end)
     default:
       return decodeStreamControl(bytes, type, end)
   }
 }
 
-type StreamControlFrame = Extract<ControlFrame, { readonly stream: number }>
+type StreamControlFrame = Exclude<Extract<ControlFrame, { readonly stream: number }>, GroupControlFrame>
 
 function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
   writeUint32(out, STREAM, frame.stream)
@@ -197,6 +209,7 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
       writeUint32(out, STATUS.timestamp, frame.timestamp)
       writeUint32(out, STATUS.delay, frame.delay)
       out[STATUS.flags] = frame.flags
+      writeUint32(out, STATUS.missed, frame.missed)
       return STATUS.bytes
     case TYPE.nak:
       return encodeNak(out, frame.ranges)
@@ -232,6 +245,7 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
         timestamp: readUint32(bytes, STATUS.timestamp),
         delay: readUint32(bytes, STATUS.delay),
         flags: bytes[STATUS.flags]!,
+        missed: readUint32(bytes, STATUS.missed),
       }
     case TYPE.nak: {
       const ranges = decodeNak(bytes, end)
@@ -337,17 +351,5 @@ function decodeNak(bytes: Buffer, end: number): PacketRange[] | undefined {
   return ranges
 }
 
-function writeText(out: Buffer, lengthAt: number, at: number, text: string): number {
-  const length = out.write(text, at, MAX_TEXT_BYTES)
-  out[lengthAt] = length
-  return at + length
-}
-
-function readText(bytes: Buffer, lengthAt: number, at: number, end: number): string | undefined {
-  const length = bytes[lengthAt]!
-  return at + length > end ? undefined : bytes.toString('utf8', at, at + length)
-}
-
 /** Every control frame of a stream begins with its id. */
 const STREAM = OPEN.stream
-const MAX_TEXT_BYTES = 255

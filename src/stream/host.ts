@@ -28,6 +28,12 @@ export interface StreamHost {
   /** A probe: a frame of exactly this length. */
   sendProbe(frameBytes: number, receiver: NodeId, endpoint: Endpoint): void
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
+  /** The same to a multicast group. */
+  sendToGroup(frame: Buffer, group: Endpoint): boolean
+  sendControlToGroup(frame: ControlFrame, group: Endpoint): void
+  /** For packets that a group's stream keeps after they were read. */
+  readonly repairHistoryBytes: number
+  forgetPublication(publication: Scheduled): void
   /** The stream has something to say at the end of this batch or tick. */
   touch(stream: Scheduled): void
   /** The peer may go on sending: at the end of this batch. */
@@ -62,3 +68,4 @@ export type DropReason =
   | 'tooManyHellos'
   | 'unexpectedAnswer'
   | 'linkFull'
+  | 'ownFrame'

@@ -50,6 +50,12 @@ export class Path {
     return !this.isPaceLimited
   }
 
+  /** May a packet leave again? After {@link refill}; what is lost is not on its way, so the window does not count. */
+  mayRepeat(): boolean {
+    this.isPaceLimited = this.#tokensBytes <= 0 && this.#rate() !== Infinity
+    return !this.isPaceLimited
+  }
+
   spend(bytes: number): void {
     this.#tokensBytes -= bytes
   }

@@ -7,15 +7,19 @@ import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { GroupPeer } from './group-member.js'
+import type { OpenGroupFrame } from './group-frame.js'
+import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
 import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
+import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
 import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
-import { StreamTable } from './stream-table.js'
+import { StreamTable, type Numbered } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
@@ -43,7 +47,7 @@ export interface PeerStatistics {
 }
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
@@ -58,6 +62,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   readonly #resets = new PendingResets()
+  #groups: PeerGroups<Stream> | undefined
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -101,7 +106,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#takeId(), true, resolved)
+    const stream = new Stream(this, this.takeStreamId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -162,8 +167,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Tells the other side that a stream is over, until it says that it knows. @internal */
-  sendReset(stream: Stream, reason: number): void {
-    const { id, isOpener } = stream
+  sendReset({ id, isOpener }: Numbered, reason: number): void {
     this.#resets.add({ id, isOpener, reason })
     this.#sayResets(this.host.nowMs())
     this.#reschedule()
@@ -205,15 +209,22 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const isOurs = !isFromOpener
     if (frame.type === TYPE.gone) return this.#onGone(frame.stream, isOurs)
     if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
+    const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
+    if (member !== undefined) {
+      if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
+      if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
+      return
+    }
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
       case TYPE.open:
+      case TYPE.openGroup:
         stream.receiving.forceStatus()
         this.host.touch(stream)
         return
       case TYPE.status:
-        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        this.#onTimes(frame, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -223,6 +234,25 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         return stream.onReset(frame.reason)
       default:
         return
+    }
+  }
+
+  /** What it has to do with groups. @internal */
+  get groups(): PeerGroups<Stream> {
+    return (this.#groups ??= new PeerGroups())
+  }
+
+  /** The stream of a group that it sends to. @internal */
+  findGroup(group: number): Stream | undefined {
+    return this.#groups?.find(group)
+  }
+
+  /** @internal */
+  takeStreamId(): number {
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined && this.#groups?.findMember(id) === undefined) return id
     }
   }
 
@@ -273,6 +303,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A stream has ended: who asks for it is told why. @internal */
   forget(stream: Stream, reason: number): void {
     this.#streams.remove(stream, reason)
+    this.#groups?.remove(stream)
     this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
@@ -291,6 +322,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
       else stream.destroy(why, RESET_REASON.cancelled)
     }
+    for (const member of this.#groups?.members() ?? []) member.onPeerGone(why)
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
   }
@@ -305,14 +337,6 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #onGone(id: number, isOurs: boolean): void {
     if (this.#resets.confirm(id, isOurs)) this.#reschedule()
     else this.host.countDrop('unexpectedAnswer')
-  }
-
-  #takeId(): number {
-    for (;;) {
-      const id = this.host.takeStreamId()
-      // One that is still open after all others were used.
-      if (this.#streams.find(id, true) === undefined) return id
-    }
   }
 
   #probePath(nowMs: number): void {
@@ -340,18 +364,19 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
-    if (frame.type === TYPE.open && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
+    if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
     if (frame.type === TYPE.reset) {
       // It has overtaken its open, which is not to be taken any more.
       if (!isOurs) this.#streams.takeRemoteId(frame.stream)
       return
     }
-    if (frame.type !== TYPE.open && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
+    if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
   }
 
-  #accept(frame: OpenFrame): void {
+  #accept(frame: OpenFrame | OpenGroupFrame): void {
     const stream = new Stream(this, frame.stream, false, {
       kind: kindOf(frame.kind),
       label: frame.label,
@@ -360,8 +385,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
+      ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, this.host) } : {}),
     })
     this.#streams.add(stream)
+    if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
     if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
@@ -387,8 +414,12 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-    // Not later than the silence becomes too long.
-    this.#aliveMs = nowMs + Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs)
+    // Not later than the silence becomes too long; and time is to go on, however little of it is left.
+    this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
+  }
+
+  #onTimes({ timestamp, delay }: { readonly timestamp: number; readonly delay: number }, nowMs: number): void {
+    if (timestamp !== 0) this.#sampleRoundTrip(timestamp, delay, nowMs)
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {

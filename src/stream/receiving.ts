@@ -19,13 +19,13 @@ export interface ReceivingContext {
 
 /** What a receiving direction tells its stream. */
 export interface ReceivingOwner {
-  /** A message; the view lives until this returns. */
+  /** @internal A message; the view lives until this returns. */
   onMessage(message: Buffer, handler: number): void
-  /** `packets` are missing for good. */
+  /** @internal `packets` are missing for good. */
   onGap(packets: number): void
-  /** All that was ever sent has been handed over. */
+  /** @internal All that was ever sent has been handed over. */
   onEnd(): void
-  /** The other side breaks the protocol, or a limit: `reason` as a reset says it. */
+  /** @internal The other side breaks the protocol, or a limit: `reason` as a reset says it. */
   onFailure(reason: number): void
 }
 
@@ -78,6 +78,9 @@ export interface ReceiveCounters {
   unread: number
   naksSent: number
   statusesSent: number
+  /** Repairs that came, and packets found by them: a group's stream. */
+  repairsReceived: number
+  packetsRepaired: number
 }
 
 export interface Status {
@@ -103,5 +106,7 @@ export function emptyReceiveCounters(): ReceiveCounters {
     unread: 0,
     naksSent: 0,
     statusesSent: 0,
+    repairsReceived: 0,
+    packetsRepaired: 0,
   }
 }

@@ -43,11 +43,11 @@ export interface SendingContext {
 
 /** What a sending direction needs of its stream. */
 export interface SendingOwner {
-  /** Hands a data frame to the link. False: the link is full. */
+  /** @internal Hands a data frame to the link. False: the link is full. */
   transmit(slot: FrameSlot, packet: number, transmission: number): boolean
-  /** There is room after a refusal. */
+  /** @internal There is room after a refusal. */
   onDrain(): void
-  /** A packet does not arrive, however often it is sent. */
+  /** @internal A packet does not arrive, however often it is sent. */
   onStubborn(): void
 }
 

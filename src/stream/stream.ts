@@ -3,6 +3,7 @@ import {
   checkInteger,
   closedError,
   followListeners,
+  invalidState,
   outOfRange,
   throwLater,
   throwingLater,
@@ -10,10 +11,10 @@ import {
 } from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
-import type { Scheduled } from './deadline-queue.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
+import { GroupReceiving } from './group-receiving.js'
 import type { StreamHost } from './host.js'
 import { ReceiveHalf } from './receive-half.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
@@ -24,13 +25,13 @@ import { StreamError, resetError } from './stream-error.js'
 import type { StreamEvents, StreamStatistics } from './stream-events.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
 import { UnnumberedSendHalf } from './unnumbered-send-half.js'
+import type { Sender, Talker } from './work-loop.js'
 import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
-export interface StreamPeer {
+export interface StreamPeer extends Sender {
   readonly endpoint: Endpoint
   readonly name: string
-  readonly closed: boolean
   openStream(options?: StreamOptions): Stream
   close(options?: { deadlineMs?: number }): Promise<void>
   /** @internal */ readonly host: StreamHost
@@ -51,7 +52,7 @@ export interface StreamPeer {
  *
  * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
  */
-export class Stream extends EventEmitter<StreamEvents> implements Scheduled, SendingOwner, ReceivingOwner {
+export class Stream extends EventEmitter<StreamEvents> implements Talker, SendingOwner, ReceivingOwner {
   readonly peer: StreamPeer
   readonly kind: StreamKind
   readonly label: string
@@ -70,6 +71,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   readonly #options: ResolvedStreamOptions
   #sending: Sending | undefined
   readonly #receiving: ReceiveHalf
+  /** Of one receiver of a group. @internal */ readonly group: GroupReceiving | undefined
+  #isEndSaid = false
   /** Says that there is this stream, until the other side is known to know it. */
   #opening: Repetition | undefined
   #isUserPaused = false
@@ -93,7 +96,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
     this.#opening = isOpener ? new Repetition() : undefined
-    this.#receiving = new ReceiveHalf(options, peer.receiving, this)
+    this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
+    this.#receiving = new ReceiveHalf(options, peer.receiving, this, this.group?.schedules)
+    this.group?.attach(this.#receiving, this)
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
     if (options.signal?.aborted) queueMicrotask(this.#onAbort)
   }
@@ -104,7 +109,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
    * @param message A string is sent as UTF-8. At most {@link maxMessageBytes}.
    * @param handler 0 to 255: what the message is for, as the receiver is told.
    * @returns False when there is no room: **the message was not taken**; 'drain' follows.
-   * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}.
+   * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}; `ERR_INVALID_STATE` for a stream of a group, which is one way.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
     if (this.#closed || this.#sending?.isEnded) throw closedError('stream')
@@ -116,6 +121,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     const taken = this.#sender().push(bytes, handler)
     if (!this.isTouched) this.peer.host.touch(this)
     return taken
+  }
+
+  /** Is this side one receiver of many? Then it can only read: `send`, `end` and `duplex` throw `ERR_INVALID_STATE`. */
+  get isGroup(): boolean {
+    return this.group !== undefined
   }
 
   /** The longest message that this side sends. */
@@ -131,13 +141,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   /**
-   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset.
+   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset. A receiver of a group
+   * leaves it at once.
    *
    * @returns When the stream is over: true if everything sent had arrived.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
     const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
     if (this.#closed) return Promise.resolve(this.#error === undefined)
+    if (this.isGroup) return Promise.resolve(this.#leave())
     this.end()
     this.#isClosing = true
     this.removeAllListeners('message')
@@ -177,6 +189,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
   duplex(): StreamDuplex {
+    if (this.isGroup) throw oneWay()
     return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
   }
 
@@ -218,6 +231,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** @internal */
   get hasWork(): boolean {
     return !this.#closed && this.#sending?.hasWork === true
+  }
+
+  /** @internal */
+  get sender(): Sender {
+    return this.peer
   }
 
   /** @internal */
@@ -296,7 +314,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onEnd(): void {
     this.#iterator?.end(undefined)
     this.#emit('end')
-    if (!this.allowHalfOpen) this.end()
+    if (!this.allowHalfOpen && !this.isGroup) this.end()
   }
 
   /** @internal */
@@ -316,12 +334,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
       const flags = isFinal ? HEARTBEAT_FLAG.final : 0
       this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
     }
-    if (this.isOver) this.destroy(undefined, RESET_REASON.finished)
+    if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
   }
 
   /** Have both sides ended, and know it? @internal */
   get isOver(): boolean {
-    return this.#receiving.hasEnded && this.#sending?.isEndAcknowledged === true
+    return this.#receiving.hasEnded && (this.isGroup || this.#sending?.isEndAcknowledged === true)
   }
 
   /** @internal */
@@ -339,6 +357,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** @internal */
   trim(): void {
     this.#sending?.trim()
+    this.group?.trim()
     this.#receiving.trim()
   }
 
@@ -349,6 +368,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.#error = error
     this.#sending?.dispose()
     this.#receiving.dispose()
+    this.group?.dispose()
     this.#closeTimer?.cancel()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.peer.forget(this, reason)
@@ -362,7 +382,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
   }
 
+  /** A receiver of a group goes. True: it had read everything. */
+  #leave(): boolean {
+    this.peer.sendReset(this, RESET_REASON.cancelled)
+    this.destroy(undefined, RESET_REASON.cancelled)
+    return this.#receiving.hasEnded
+  }
+
   #sender(): Sending {
+    if (this.isGroup) throw oneWay()
     const Half = this.kind === 'fireAndForget' ? UnnumberedSendHalf : SendHalf
     return (this.#sending ??= new Half(this.#options, this.peer.sending, this))
   }
@@ -381,7 +409,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     if (status !== undefined) {
       const { isEnded, ...fields } = status
       const flags = isEnded ? STATUS_FLAG.ended : 0
-      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags }, this.isOpener)
+      const missed = this.group?.missed ?? 0
+      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags, missed }, this.isOpener)
+      // If this is lost, the sender asks, and is told that the stream was finished.
+      this.#isEndSaid = isEnded && this.isGroup
     }
     const ranges = this.#receiving.takeNak(nowMs)
     if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
@@ -406,6 +437,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   static {
     followListeners(this.prototype, (stream) => stream.#updateReading())
   }
+}
+
+function oneWay(): Error {
+  return invalidState('a stream of a group is one way')
 }
 
 const DEFAULT_CLOSE_MS = 10_000

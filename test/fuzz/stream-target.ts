@@ -351,7 +351,16 @@ function heartbeat(next: number, flags = 0, floor = 0xffff_fffe): Buffer {
 
 /** For the stream that the node under test opens first. */
 function status(next: number, consumed: number, beyond: number, flags = 0): Buffer {
-  const fields = { next: next >>> 0, consumed: consumed >>> 0, highest: 10, beyond, timestamp: 1_000_000_000, delay: 1, flags }
+  const fields = {
+    next: next >>> 0,
+    consumed: consumed >>> 0,
+    highest: 10,
+    beyond,
+    timestamp: 1_000_000_000,
+    delay: 1,
+    flags,
+    missed: 0,
+  }
   return control({ type: TYPE.status, stream: OWN_STREAM, ...fields }, false)
 }
 
@@ -449,7 +458,7 @@ const CONTROL_FRAMES: readonly ControlFrame[] = [
   { type: TYPE.ping, timestamp: 5 },
   { type: TYPE.pong, timestamp: 5 },
   { type: TYPE.open, stream: 5, kind: 3, options: 0, packet: 7, windowPackets: 64, label: 'label' },
-  { type: TYPE.status, stream: 5, next: 1, consumed: 1, highest: 4, beyond: 2, timestamp: 4, delay: 3, flags: 1 },
+  { type: TYPE.status, stream: 5, next: 1, consumed: 1, highest: 4, beyond: 2, timestamp: 4, delay: 3, flags: 1, missed: 0 },
   {
     type: TYPE.nak,
     stream: 5,
