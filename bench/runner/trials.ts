@@ -85,10 +85,15 @@ async function runTraffic(
     if (sent['offload'] === false && source.options.includes('--offload')) {
       trial.note(`the path refuses segmentation offload for datagrams of ${bytes} B`)
     }
-    return figures
+    return { ...figures, cpuSecondsPerGigabyte: cpuSecondsPerGigabyte(figuresOf(sent)) + cpuSecondsPerGigabyte(figures) }
   } finally {
     await Promise.all([sourceProcess?.stop(), relayProcess?.stop(), sinkProcess.stop()])
   }
+}
+
+/** Of one side, for what it sent or received. */
+function cpuSecondsPerGigabyte({ cpuSeconds, bytes }: Figures): number {
+  return ((cpuSeconds ?? NaN) / (bytes ?? NaN)) * 1e9
 }
 
 /** One datagram in flight between a ping and an echo. */

@@ -97,8 +97,8 @@ export type ControlFrame =
   | { readonly type: typeof TYPE.nak; readonly stream: number; readonly ranges: readonly PacketRange[] }
   | HeartbeatFrame
   | { readonly type: typeof TYPE.reset; readonly stream: number; readonly reason: number }
-  | { readonly type: typeof TYPE.gone; readonly stream: number }
   | GroupControlFrame
+  | { readonly type: typeof TYPE.gone; readonly stream: number }
 
 /** Writes the body of a control frame behind the place of its header; returns where it ends. `out` has room for the longest. */
 export function encodeControl(out: Buffer, frame: ControlFrame): number {

@@ -18,8 +18,8 @@ import type { ReceivingContext } from './receiving.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
-import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
-import { StreamTable, type Numbered } from './stream-table.js'
+import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
+import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
@@ -61,8 +61,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
-  readonly #resets = new PendingResets()
   #groups: PeerGroups<Stream> | undefined
+  readonly #resets = new PendingResets()
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -167,7 +167,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Tells the other side that a stream is over, until it says that it knows. @internal */
-  sendReset({ id, isOpener }: Numbered, reason: number): void {
+  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
     this.#resets.add({ id, isOpener, reason })
     this.#sayResets(this.host.nowMs())
     this.#reschedule()
@@ -202,6 +202,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#paceMs = sendQueue.length > 0 && path.isPaceLimited ? path.nextSendMs() : Infinity
     this.#reschedule()
     return true
+  }
+
+  /** Sends full packets of a stream before the end of the tick, as far as window, pace and link allow. @internal */
+  sendBurst(stream: Stream, packets: number): void {
+    // Those of others, and those that have had to wait, go first.
+    if (this.sendQueue.length > 0 || this.#closed) return
+    const nowMs = this.host.nowMs()
+    this.#transmitter.timestamp = this.host.timestamp(nowMs)
+    this.#path.refill(nowMs)
+    for (let left = packets; left > 0 && this.#path.maySend(); left--) {
+      if (stream.sendNext(nowMs) === Sent.linkFull) return
+    }
   }
 
   /** A frame of control for a stream, or an open. @internal */
@@ -382,6 +394,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       label: frame.label,
       windowPackets: frame.windowPackets,
       windowBytes: frame.windowPackets * this.#path.frameBytes,
+      shortWindowBytes: SHORT_WINDOW_BYTES,
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,

@@ -137,4 +137,4 @@ export class ReceiveWindow {
 }
 
 /** Stands in the ring for a packet that its sender has forgotten. */
-export const GONE = new FrameSlot(0)
+export const GONE = new FrameSlot(Buffer.alloc(0))

@@ -248,7 +248,7 @@ class Life {
         if (stream !== undefined) trySend(stream, Buffer.alloc((bytes[1] ?? 0) * 40))
         return
       case 2:
-        return stream?.end()
+        return stream?.isGroup === true ? undefined : stream?.end()
       case 3:
         return stream?.reset()
       case 4:
@@ -294,8 +294,8 @@ function trySend(stream: Stream, message: Buffer): boolean {
   try {
     return stream.send(message)
   } catch (error) {
-    // Ended, or the message is too long for its kind.
-    expect(['ERR_CLOSED', 'ERR_OUT_OF_RANGE']).toContain((error as NodeJS.ErrnoException).code)
+    // Ended, the message is too long for its kind, or the stream is of a group and one way.
+    expect(['ERR_CLOSED', 'ERR_OUT_OF_RANGE', 'ERR_INVALID_STATE']).toContain((error as NodeJS.ErrnoException).code)
     return false
   }
 }
@@ -489,7 +489,7 @@ const CONTROL_FRAMES: readonly ControlFrame[] = [
   { type: TYPE.ping, timestamp: 5 },
   { type: TYPE.pong, timestamp: 5 },
   { type: TYPE.open, stream: 5, kind: 3, options: 0, packet: 7, windowPackets: 64, label: 'label' },
-  { type: TYPE.status, stream: 5, next: 1, consumed: 1, highest: 4, beyond: 2, timestamp: 4, delay: 3, flags: 1, missed: 0 },
+  { type: TYPE.status, stream: 5, next: 1, consumed: 1, highest: 4, beyond: 2, timestamp: 4, delay: 3, flags: 1, missed: 1 },
   {
     type: TYPE.nak,
     stream: 5,
