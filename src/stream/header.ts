@@ -77,4 +77,11 @@ export function writeDataHeader(
   words[DATA.timestamp / 4] = timestamp
 }
 
+/** What differs between the data frames of a stream, behind the header. */
+export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
+  writeUint32(out, DATA.stream, stream)
+  writeUint32(out, DATA.packet, packet)
+  writeUint32(out, DATA.timestamp, timestamp)
+}
+
 const MARK_MASK = 0xc0

@@ -30,6 +30,8 @@ const LIMITS = {
 }
 /** At one moment. */
 const MAX_TIMERS = 1000
+/** Of a group of the peer's. */
+const TERMS = { group: 3, receivers: 10, backOff: 1000 }
 /** The stream that the peer opens. */
 const STREAM = 1
 
@@ -246,7 +248,7 @@ class Life {
         if (stream !== undefined) trySend(stream, Buffer.alloc((bytes[1] ?? 0) * 40))
         return
       case 2:
-        return stream?.end()
+        return stream?.isGroup === true ? undefined : stream?.end()
       case 3:
         return stream?.reset()
       case 4:
@@ -292,8 +294,8 @@ function trySend(stream: Stream, message: Buffer): boolean {
   try {
     return stream.send(message)
   } catch (error) {
-    // Ended, or the message is too long for its kind.
-    expect(['ERR_CLOSED', 'ERR_OUT_OF_RANGE']).toContain((error as NodeJS.ErrnoException).code)
+    // Ended, the message is too long for its kind, or the stream is of a group and one way.
+    expect(['ERR_CLOSED', 'ERR_OUT_OF_RANGE', 'ERR_INVALID_STATE']).toContain((error as NodeJS.ErrnoException).code)
     return false
   }
 }
@@ -384,6 +386,17 @@ const TALKS: readonly (() => Buffer[])[] = [
   () => [open(1), data(0, whole, FLAG.opener), data(0, whole, FLAG.opener), heartbeat(0, 1)],
   // A packet in pieces.
   () => [open(3), ...pieces(-2, Buffer.concat([whole, whole, whole])), data(-1, whole), heartbeat(0, 1)],
+  // A group: packets and a repair come by the group, to nobody in particular.
+  () => [
+    openGroup('239.1.2.3:5'),
+    ...[-2, 1, 2].map((packet) => toGroup(data(packet, whole, FLAG.numbered, TERMS.group))),
+    toGroup(control({ type: TYPE.groupHeartbeat, floor: 0xffff_fffe, next: 3, timestamp: 3, flags: 0, ...TERMS })),
+    toGroup(control({ type: TYPE.nakEcho, group: 3, base: 0xffff_ffff, mask: { low: 1, high: 0 }, most: 1 })),
+    step(STEP.time, 80, 0),
+    toGroup(data(-1, repair(), FLAG.numbered | FLAG.repair, TERMS.group)),
+    toGroup(control({ type: TYPE.groupHeartbeat, floor: 0xffff_fffe, next: 3, timestamp: 3, flags: 1, ...TERMS })),
+  ],
+  () => [openGroup(''), data(-2, whole, FLAG.numbered, TERMS.group), heartbeat(4), step(STEP.time, 255, 1), heartbeat(5, 1)],
   // The node sends: acknowledged, asked for again, reset.
   () => [
     step(STEP.user, 0, 48),
@@ -414,6 +427,24 @@ const TALKS: readonly (() => Buffer[])[] = [
     control({ type: TYPE.bye, reason: 0 }),
   ],
 ]
+
+function openGroup(endpoint: string): Buffer {
+  const fields = { stream: STREAM, kind: 3, options: 0, packet: 0xffff_fffe, windowPackets: 64, label: '', endpoint, ...TERMS }
+  return control({ type: TYPE.openGroup, ...fields })
+}
+
+/** The same frame, but by the group. */
+function toGroup(frame: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([STEP.toNobody | 8]), frame.subarray(1)])
+}
+
+/** Of the packets from its base on: the XOR of their lengths and bytes. */
+function repair(): Buffer {
+  const bytes = Buffer.concat([Buffer.alloc(10), whole])
+  bytes.writeUInt32LE(0b111, 0)
+  bytes.writeUInt16LE(whole.length, 8)
+  return bytes
+}
 
 function pieces(packet: number, chunks: Buffer): Buffer[] {
   return [100, 0, 50].map((offset) => {
@@ -470,6 +501,19 @@ const CONTROL_FRAMES: readonly ControlFrame[] = [
   { type: TYPE.heartbeat, stream: 5, floor: 1, next: 4, timestamp: 5, flags: 1 },
   { type: TYPE.reset, stream: 5, reason: 3 },
   { type: TYPE.gone, stream: 5 },
+  {
+    type: TYPE.openGroup,
+    stream: 5,
+    kind: 3,
+    options: 0,
+    packet: 7,
+    windowPackets: 64,
+    label: 'label',
+    endpoint: '239.1.2.3:5',
+    ...TERMS,
+  },
+  { type: TYPE.groupHeartbeat, floor: 1, next: 5, timestamp: 3, flags: 1, ...TERMS },
+  { type: TYPE.nakEcho, group: 3, base: 4, mask: { low: 5, high: 6 }, most: 2 },
   { type: TYPE.probe, frameBytes: 1400 },
   { type: TYPE.probeAck, frameBytes: 1400 },
 ]

@@ -28,7 +28,11 @@ test('nothing that fuzzing makes of it breaks a node of streams', { timeout: 86_
   })
   try {
     for (const input of seedInputs()) fuzzer.add(input)
-    for (const name of readdirSync(FOLDER)) if (name.endsWith('.bin')) fuzzer.add(readFileSync(new URL(name, FOLDER)))
+    // Looking at the coverage takes longer than running: a short search begins with a part.
+    const names = readdirSync(FOLDER).filter((name) => name.endsWith('.bin'))
+    for (const [i, name] of names.entries()) {
+      if (wanted !== undefined || i % 8 === seed % 8) fuzzer.add(readFileSync(new URL(name, FOLDER)))
+    }
     expect(fuzzer.blocks, 'coverage is seen').toBeGreaterThan(100)
     for (const endMs = performance.now() + Number(wanted ?? 1) * 1000; performance.now() < endMs;) {
       const found = fuzzer.step()
