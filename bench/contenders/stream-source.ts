@@ -21,6 +21,7 @@ let value = 0
 let isScheduled = false
 
 const startMs = performance.now()
+const cpuAtStart = cpuSeconds()
 const stopped = untilStopped(options.amount, finish)
 stream.on('drain', turn)
 turn()
@@ -43,7 +44,14 @@ function turn(): void {
 function finish(): void {
   const seconds = (performance.now() - startMs) / 1000
   const { messagesSent, bytesSent, packetsRetransmitted } = stream.stats()
-  printLine({ datagrams: messagesSent, bytes: bytesSent, seconds, cpuSeconds: cpuSeconds(), packetsRetransmitted, offload: true })
+  printLine({
+    datagrams: messagesSent,
+    bytes: bytesSent,
+    seconds,
+    cpuSeconds: cpuSeconds() - cpuAtStart,
+    packetsRetransmitted,
+    offload: true,
+  })
   node.destroy()
   socket.close()
 }

@@ -9,6 +9,7 @@ let value = 0
 let written = 0
 
 const startMs = performance.now()
+const cpuAtStart = cpuSeconds()
 const stopped = untilStopped(options.amount, finish)
 // The sink goes first; who is to be told to stop is there to be told.
 const alive = setInterval(stopped, 50)
@@ -30,6 +31,6 @@ function turn(): void {
 function finish(): void {
   clearInterval(alive)
   const seconds = (performance.now() - startMs) / 1000
-  printLine({ datagrams: written, bytes: socket.bytesWritten, seconds, cpuSeconds: cpuSeconds(), offload: true })
+  printLine({ datagrams: written, bytes: socket.bytesWritten, seconds, cpuSeconds: cpuSeconds() - cpuAtStart, offload: true })
   socket.destroy()
 }

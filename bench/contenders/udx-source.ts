@@ -26,6 +26,7 @@ let value = 0
 let written = 0
 
 const startMs = performance.now()
+const cpuAtStart = cpuSeconds()
 const stopped = untilStopped(options.amount, finish)
 // The sink goes first; who is to be told to stop is there to be told.
 const alive = setInterval(stopped, 50)
@@ -47,6 +48,6 @@ function turn(): void {
 function finish(): void {
   clearInterval(alive)
   const seconds = (performance.now() - startMs) / 1000
-  printLine({ datagrams: written, bytes: written * options.bytes, seconds, cpuSeconds: cpuSeconds(), offload: true })
+  printLine({ datagrams: written, bytes: written * options.bytes, seconds, cpuSeconds: cpuSeconds() - cpuAtStart, offload: true })
   process.exit()
 }

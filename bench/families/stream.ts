@@ -24,6 +24,7 @@ function pour(name: string, bytes: number, options: readonly string[] = []): Con
  */
 function messages(bytes: number, rate: Target | undefined, tcp: Target | undefined, udx: Target | undefined): Benchmark {
   const metric = { contender: 'geysir', metric: 'datagramsPerSecond', unit: 'messages/s' } as const
+  const cpu = { metric: 'cpuSecondsPerGigabyte', unit: 's/GB' }
   return defineBenchmark({
     contenders: {
       geysir: pour('stream', bytes, ['--frame-bytes', '8192']),
@@ -36,6 +37,14 @@ function messages(bytes: number, rate: Target | undefined, tcp: Target | undefin
       { name: `stream/reliable-${bytes}-vs-tcp`, ...metric, reference: 'node:net', ...(tcp && { target: tcp }) },
       { name: `stream/reliable-${bytes}-vs-udx`, ...metric, reference: 'udx-native', ...(udx && { target: udx }) },
       { name: `stream/ethernet-${bytes}-vs-tcp`, ...metric, contender: 'geysir, Ethernet frames', reference: 'node:net' },
+      { name: `stream/cpu-${bytes}-vs-tcp`, ...metric, ...cpu, reference: 'node:net' },
+      {
+        name: `stream/cpu-ethernet-${bytes}-vs-tcp`,
+        ...metric,
+        ...cpu,
+        contender: 'geysir, Ethernet frames',
+        reference: 'node:net',
+      },
     ],
   })
 }

@@ -16,7 +16,13 @@ export type Control = 'cubic' | 'fixed'
 
 /** Bytes of messages that arrive, as a share of the capacity. */
 export function streamThroughRelay(control: Control, loss: number): Contender {
-  return throughRelay('stream-source', 'stream-sink', MESSAGE_BYTES, loss, control === 'fixed' ? ['--rate', String(FIXED_RATE)] : [])
+  return throughRelay(
+    'stream-source',
+    'stream-sink',
+    MESSAGE_BYTES,
+    loss,
+    control === 'fixed' ? ['--rate', String(FIXED_RATE)] : [],
+  )
 }
 
 /** Raw datagrams, a tenth more than the relay carries: what it carries at most. */

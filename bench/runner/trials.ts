@@ -76,19 +76,21 @@ async function runTraffic(
     }
     // The sink decides when it is over: the source gets more time than it needs.
     const sourceSeconds = trial.warmUpSeconds + sinkSeconds + START_SECONDS
-    sourceProcess = new ContenderProcess(source.program, [
-      ...[sinkAddress, port, bytes, sourceSeconds],
-      ...source.options,
-    ])
+    sourceProcess = new ContenderProcess(source.program, [...[sinkAddress, port, bytes, sourceSeconds], ...source.options])
     const figures = await Promise.race([watch(sourceProcess, sinkProcess), sourceProcess.failure])
     const sent = await sourceProcess.stopAndRead()
     if (sent['offload'] === false && source.options.includes('--offload')) {
       trial.note(`the path refuses segmentation offload for datagrams of ${bytes} B`)
     }
-    return figures
+    return { ...figures, cpuSecondsPerGigabyte: cpuSecondsPerGigabyte(figuresOf(sent)) + cpuSecondsPerGigabyte(figures) }
   } finally {
     await Promise.all([sourceProcess?.stop(), relayProcess?.stop(), sinkProcess.stop()])
   }
+}
+
+/** Of one side, for what it sent or received. */
+function cpuSecondsPerGigabyte({ cpuSeconds, bytes }: Figures): number {
+  return ((cpuSeconds ?? NaN) / (bytes ?? NaN)) * 1e9
 }
 
 /** One datagram in flight between a ping and an echo. */

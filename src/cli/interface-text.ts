@@ -12,6 +12,11 @@ export function interfaceName(text: string): string {
   return found.name
 }
 
+/** An interface index is written in digits. */
+export function interfaceOf(text: string | undefined): string | number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
+}
+
 /** A line for each interface and, below it, for each of its addresses. `more`: what else there is to say of one. */
 export function describeInterfaces(
   list: readonly NetworkInterface[],

@@ -4,6 +4,7 @@ import { UdpSocket, endpoint, type Endpoint, type ReceiveBatch, type SocketError
 import { byteSize, collect, given, localPlace, wholeNumber, type LocalPlace } from './arguments.js'
 import { formatBatch, type Format } from './datagram-format.js'
 import { EXIT, EXIT_HELP, UsageError, type ExitCode } from './exit.js'
+import { interfaceOf } from './interface-text.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted, perSecond } from './numbers.js'
 import { Output } from './output.js'
@@ -279,11 +280,6 @@ class Listening {
     )
     return true
   }
-}
-
-/** An interface index is written in digits. */
-function interfaceOf(text: string | undefined): string | number | undefined {
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text
 }
 
 const EXAMPLES = `

@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import type { Endpoint, Peer, StreamNode } from '../index.js'
-import { wholeNumber } from './arguments.js'
+import type { Endpoint, Peer, StreamNode, UdpSocket } from '../index.js'
+import { given, wholeNumber } from './arguments.js'
 import { EXIT, EXIT_HELP, UsageError, describeError, type ExitCode } from './exit.js'
+import { interfaceOf } from './interface-text.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText } from './numbers.js'
 import { findEndpoint, plainEndpoint } from './places.js'
 import { Progress } from './progress.js'
+import { GroupPushing } from './push/group-push.js'
 import { DEFAULT_PORT, nodeOn, socketFor, withPushOptions, withRate, type PushOptions } from './push/options.js'
-import { remotePlace } from './push/place.js'
+import { groupPlace, remotePlace } from './push/place.js'
 import { RefusedByReceiver, sendFile, type Sent } from './push/send-file.js'
 import { examineFile, type FileToSend } from './push/source-file.js'
 import { MAX_DATA_BYTES } from './push/wire.js'
@@ -19,14 +21,15 @@ export function addPush(program: Command, exit: (code: ExitCode) => void): void 
   const command = program
     .command('push')
     .description('Send files to a geysir receive: checked, and gone on with after an interruption.')
-    .usage('[options] <file...> <host[:port]>')
+    .usage('[options] <file...> <host[:port]> | --group <address:port> <file...>')
     .argument('<file...>', `files, and last where to: a host, port ${DEFAULT_PORT} unless given`)
   withRate(withPushOptions(command))
-    .option(
-      '--retry <ms>',
-      'go on trying for so long while the receiver cannot be reached (default: 30000)',
-      wholeNumber(0, MAX_RETRY_MS),
-    )
+    .option('--retry <ms>', 'go on trying for so long while nobody can be reached (default: 30000)', wholeNumber(0, MAX_RETRY_MS))
+    .option('-g, --group <address:port>', 'by multicast, to all who run geysir receive --group', groupPlace)
+    .option('-n, --receivers <n>', 'of a group: wait for so many of them', wholeNumber(1))
+    .option('--settle <ms>', 'of a group: begin when no other has come for so long (default: 2000)', wholeNumber(0, MAX_RETRY_MS))
+    .option('-i, --interface <name>', 'of a group: where to send')
+    .option('--multicast-ttl <hops>', 'of a group: how many routers may pass it on (default: none, 1)', wholeNumber(1, 255))
     .option('--json', 'print an object a file; what is said on standard error is JSON too')
     .addOption(new Option('-4, --ipv4', 'resolve the name to IPv4').conflicts('ipv6'))
     .addOption(new Option('-6, --ipv6', 'resolve the name to IPv6'))
@@ -39,9 +42,19 @@ export function addPush(program: Command, exit: (code: ExitCode) => void): void 
 
 interface SendOptions extends PushOptions {
   readonly retry?: number
+  readonly group?: Endpoint
+  readonly receivers?: number
+  readonly settle?: number
+  readonly multicastTtl?: number
 }
 
 async function push(words: readonly string[], options: SendOptions): Promise<ExitCode> {
+  const { group } = options
+  if (group !== undefined) return pushToGroup(words, group, options)
+  for (const name of ['receivers', 'settle', 'interface', 'multicastTtl'] as const) {
+    if (options[name] !== undefined)
+      throw new UsageError(`--${name === 'multicastTtl' ? 'multicast-ttl' : name} is for a --group`)
+  }
   const signal = interruptSignal()
   const [paths, place] = [words.slice(0, -1), words.at(-1)!]
   if (paths.length === 0) throw new UsageError(`where to? After the files comes a host, such as server or server:${DEFAULT_PORT}`)
@@ -50,13 +63,34 @@ async function push(words: readonly string[], options: SendOptions): Promise<Exi
   const endpoint = await findEndpoint(host, port, options)
   const socket = socketFor({ type: endpoint.family === 'IPv4' ? 'udp4' : 'udp6' })
   try {
-    const node = nodeOn(socket, options, MAX_DATA_BYTES)
+    const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })
     await socket.bind()
-    const failure = new Promise<never>((_, reject) => socket.on('error', reject))
-    return await Promise.race([failure, new Pushing(node, endpoint, files, options, signal).run()])
+    return await Promise.race([failureOf(socket), new Pushing(node, endpoint, files, options, signal).run()])
   } finally {
     socket.close()
   }
+}
+
+async function pushToGroup(paths: readonly string[], group: Endpoint, options: SendOptions): Promise<ExitCode> {
+  const signal = interruptSignal()
+  const files = await examineAll(paths)
+  const { receivers, settle, retry, json = false, multicastTtl } = options
+  const settings = { receivers, settleMs: settle ?? DEFAULT_SETTLE_MS, retryMs: retry ?? DEFAULT_RETRY_MS, json }
+  const type = group.family === 'IPv4' ? 'udp4' : 'udp6'
+  const multicastInterface = interfaceOf(options.interface)
+  const socket = socketFor({ type, ...given({ multicastInterface, multicastTtl }) })
+  try {
+    const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })
+    await socket.bind()
+    const pushing = new GroupPushing(node, socket, group, settings, new Status(options), signal)
+    return await Promise.race([failureOf(socket), pushing.run(files)])
+  } finally {
+    socket.close()
+  }
+}
+
+function failureOf(socket: UdpSocket): Promise<never> {
+  return new Promise((_, reject) => socket.on('error', reject))
 }
 
 /** Everything is looked at before anything leaves: a file that cannot be read is an error, not half of the work. */
@@ -226,7 +260,9 @@ const EXAMPLES = `
 Examples:
   geysir push photo.jpg server                    to the geysir receive that runs there
   geysir push *.iso server:9000 --rate 100M       at 100 million bytes a second, on a path of your own
-  geysir push backup.tar server --retry 3600000   go on for an hour while the receiver is away`
+  geysir push backup.tar server --retry 3600000   go on for an hour while the receiver is away
+  geysir push --group 239.1.2.3:7497 image.iso --receivers 12 --rate 50M
+                                                  to twelve hosts, each byte once`
 
 const EXIT_NOTES = `
 0 says that every file is there, its SHA-256 checked. 3: the receiver could not be reached, or not any longer.
@@ -234,6 +270,7 @@ Pushed again, what arrived of a file need not be sent again.`
 
 const FILES_AT_A_TIME = 4
 const DEFAULT_RETRY_MS = 30_000
+const DEFAULT_SETTLE_MS = 2000
 const MAX_RETRY_MS = 0x7fff_ffff
 const CONNECT_MS = 5000
 /** Who is not to try again tries once. */

@@ -1,14 +1,17 @@
+import { hostname } from 'node:os'
 import { Option, type Command } from 'commander'
-import type { Peer, Stream, StreamNode, UdpSocket } from '../index.js'
+import type { Endpoint, Peer, Stream, StreamNode, UdpSocket } from '../index.js'
 import { byteSize, given, localPlace, wholeNumber, type LocalPlace } from './arguments.js'
 import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted } from './numbers.js'
 import { findEndpoint, plainEndpoint, socketTypeOf } from './places.js'
 import { Progress } from './progress.js'
+import { groupPlace } from './push/place.js'
 import { DEFAULT_PORT, nodeOn, socketFor, withPushOptions, type PushOptions } from './push/options.js'
-import { MAX_DATA_BYTES, PUSH_LABEL } from './push/wire.js'
+import { MAX_DATA_BYTES, PUSH_LABEL, isGroupLabel } from './push/wire.js'
 import { ReceiveDirectory, RefusedError } from './receive/directory.js'
+import { GroupStreams, joinAnnounced, openGroupSocket } from './receive/group.js'
 import { Reception, type Received } from './receive/reception.js'
 import { Status } from './status.js'
 
@@ -20,6 +23,8 @@ export function addReceive(program: Command, exit: (code: ExitCode) => void): vo
     .argument('<directory>', 'where files are put; it is made if need be')
     .argument('[[address:]port]', `where to listen (default: ${DEFAULT_PORT}, everywhere)`, localPlace)
   withPushOptions(command)
+    .option('-g, --group <address:port>', 'take part in what geysir push --group sends there', groupPlace)
+    .option('-i, --interface <name>', 'where to hear the group')
     .option('--overwrite', 'replace files that are there')
     .option('--max-bytes <n>', 'the longest file that is taken', byteSize(1, Number.MAX_SAFE_INTEGER))
     .option('-n, --count <n>', 'end after so many files', wholeNumber(1))
@@ -30,11 +35,12 @@ export function addReceive(program: Command, exit: (code: ExitCode) => void): vo
     .option('-q, --quiet', 'say nothing but what goes wrong')
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}${EXIT_NOTES}`)
     .action(async (directory: string, place: LocalPlace | undefined, options: ReceiveOptions) => {
-      exit(await new Receiving(options).run(directory, place ?? { address: undefined, port: DEFAULT_PORT }))
+      exit(await new Receiving(options).run(directory, place ?? defaultPlace(options)))
     })
 }
 
 interface ReceiveOptions extends PushOptions {
+  readonly group?: Endpoint
   readonly overwrite?: true
   readonly maxBytes?: number
   readonly count?: number
@@ -48,7 +54,9 @@ class Receiving {
   readonly #status: Status
   readonly #progress = new Progress('  {state}', 0)
   readonly #receptions = new Set<Reception>()
+  readonly #groupStreams = new GroupStreams()
   #received = 0
+  #told = ''
   #timer: NodeJS.Timeout | undefined
   #onIdle: () => void = () => undefined
   #end!: (ending: Ending) => void
@@ -69,14 +77,20 @@ class Receiving {
     const local = place.address === undefined ? undefined : await findEndpoint(place.address, place.port, options)
     const limits = { maxBytes: options.maxBytes, overwrite: options.overwrite === true }
     const directory = await ReceiveDirectory.open(path, limits)
-    const socket = socketFor(socketTypeOf(local, options))
+    const { group } = options
+    const socket = socketFor(socketTypeOf(local ?? group, options))
+    const groupSocket = group === undefined ? undefined : await openGroupSocket(group, options)
     try {
-      const node = nodeOn(socket, options, MAX_DATA_BYTES)
+      const settings = { maxMessageBytes: MAX_DATA_BYTES, name: hostname(), ...given({ groupLink: groupSocket }) }
+      const node = nodeOn(socket, options, settings)
+      groupSocket?.on('error', this.#fail)
+      if (groupSocket !== undefined) joinAnnounced(groupSocket, node, this.#status)
       return await this.#receive(node, socket, directory, { port: place.port, ...given({ address: local?.address }) })
     } finally {
       clearTimeout(this.#timer)
       this.#progress.stop()
       socket.close()
+      groupSocket?.close()
       directory.close()
     }
   }
@@ -106,10 +120,12 @@ class Receiving {
   }
 
   #accept(stream: Stream, peer: Peer, directory: ReceiveDirectory): void {
-    if (stream.label !== PUSH_LABEL || stream.kind !== 'reliable') return stream.reset(REFUSED_STREAM)
+    if (stream.isGroup && isGroupLabel(stream.label) && this.#groupStreams.offer(peer, stream)) return
+    if (stream.isGroup || stream.label !== PUSH_LABEL || stream.kind !== 'reliable') return stream.reset(REFUSED_STREAM)
     const startMs = performance.now()
     const reception = new Reception(stream, directory, {
       admit: () => this.#admit(),
+      groupStream: (number) => this.#groupStreams.take(peer, number),
       onProgress: (name, received, size) => this.#onProgress(name, received, size),
       onStored: (file) => this.#tellStored(file, peer, startMs),
       onFailed: (name, reason) => this.#tellFailed(name, peer, reason),
@@ -155,6 +171,10 @@ class Receiving {
 
   #tellFailed(name: string | undefined, peer: Peer, reason: string): void {
     const what = name ?? 'something'
+    // A sender that tries again and again is told of once.
+    const told = `${what} ${plainEndpoint(peer.endpoint)} ${reason}`
+    if (told === this.#told) return
+    this.#told = told
     this.#status.warn(`${what} from ${plainEndpoint(peer.endpoint)} was not received: ${reason}`, { name, reason })
   }
 
@@ -175,11 +195,17 @@ class Receiving {
   }
 }
 
+/** With a group, senders are gone to: any port will do, so that several of one host can take part. */
+function defaultPlace({ group }: ReceiveOptions): LocalPlace {
+  return { address: undefined, port: group === undefined ? DEFAULT_PORT : 0 }
+}
+
 const EXAMPLES = `
 Examples:
   geysir receive inbox                              files to ./inbox, from whoever pushes
   geysir receive inbox 9000 --secret-file secret    only from those who have the secret
-  geysir receive inbox --count 1 --timeout 60000    wait a minute for one file`
+  geysir receive inbox --count 1 --timeout 60000    wait a minute for one file
+  geysir receive inbox --group 239.1.2.3:7497       what geysir push --group sends to many`
 
 const EXIT_NOTES = `
 A file that did not arrive whole stays beside its place, as .NAME.geysir-part, and is gone on with when it is pushed again.

@@ -1,5 +1,5 @@
 import { readUint16, readUint32 } from './bytes.js'
-import { CHUNK_BYTES, CHUNK_FLAG, FIRST_CHUNK_BYTES, RESET_REASON, WHOLE_CHUNK } from './wire.js'
+import { CHUNK_BYTES, CHUNK_FLAG, DATA_HEADER_BYTES, FIRST_CHUNK_BYTES, RESET_REASON, WHOLE_CHUNK } from './wire.js'
 
 /** What happens to messages as frames are read. */
 export interface AssemblyOwner {
@@ -102,7 +102,7 @@ export class Assembly {
       return next
     }
     if (!this.#isAssembling || this.#filled + bytes > this.#expected) return this.#failed(RESET_REASON.malformed)
-    frame.copy(this.#memory!, this.#filled, start, next)
+    copyPiece(frame, start, next, this.#memory!, this.#filled)
     this.#filled += bytes
     const isLast = (flags & CHUNK_FLAG.last) !== 0
     if (isLast !== (this.#filled === this.#expected)) return this.#failed(RESET_REASON.malformed)
@@ -138,5 +138,21 @@ export class Assembly {
   }
 }
 
+/**
+ * Copies `source`, from `start` to `end`, to `at` in `target`. A view of the piece would cost more than copying it: what stands before the
+ * piece is copied along, over what lies before `at`, and that is put back.
+ */
+function copyPiece(source: Buffer, start: number, end: number, target: Buffer, at: number): void {
+  if (start > saved.length || at < start || end !== source.length) {
+    source.copy(target, at, start, end)
+    return
+  }
+  const from = at - start
+  for (let i = 0; i < start; i++) saved[i] = target[from + i]!
+  target.set(source, from)
+  for (let i = 0; i < start; i++) target[from + i] = saved[i]!
+}
+
+const saved = new Uint8Array(DATA_HEADER_BYTES + FIRST_CHUNK_BYTES)
 const STOPPED = -1
 const FAILED = -2

@@ -4,6 +4,7 @@ import {
   BYE,
   CHALLENGE,
   COOKIE_BYTES,
+  STREAM_GONE,
   HEARTBEAT,
   HELLO,
   KIND,
@@ -13,6 +14,7 @@ import {
   NAK_RANGE_BYTES,
   OPEN,
   PING,
+  PONG,
   PROBE,
   REFUSE,
   RESET,
@@ -96,6 +98,7 @@ export type ControlFrame =
   | HeartbeatFrame
   | { readonly type: typeof TYPE.reset; readonly stream: number; readonly reason: number }
   | GroupControlFrame
+  | { readonly type: typeof TYPE.gone; readonly stream: number }
 
 /** Writes the body of a control frame behind the place of its header; returns where it ends. `out` has room for the longest. */
 export function encodeControl(out: Buffer, frame: ControlFrame): number {
@@ -124,9 +127,12 @@ export function encodeControl(out: Buffer, frame: ControlFrame): number {
       writeUint32(out, STRANGER.life, frame.life)
       return STRANGER.bytes
     case TYPE.ping:
-    case TYPE.pong:
       writeUint32(out, PING.timestamp, frame.timestamp)
+      writeUint32(out, PING.timestamp + 4, 0)
       return PING.bytes
+    case TYPE.pong:
+      writeUint32(out, PONG.timestamp, frame.timestamp)
+      return PONG.bytes
     case TYPE.probe:
     case TYPE.probeAck:
       writeUint16(out, PROBE.frameBytes, frame.frameBytes)
@@ -168,8 +174,9 @@ export function decodeControl(bytes: Buffer, type: number, end: number): Control
       if (end < STRANGER.bytes) return undefined
       return { type, place: readUint32(bytes, STRANGER.place), life: readUint32(bytes, STRANGER.life) }
     case TYPE.ping:
-    case TYPE.pong:
       return end < PING.bytes ? undefined : { type, timestamp: readUint32(bytes, PING.timestamp) }
+    case TYPE.pong:
+      return end < PONG.bytes ? undefined : { type, timestamp: readUint32(bytes, PONG.timestamp) }
     case TYPE.probe:
     case TYPE.probeAck:
       return end < PROBE.bytes ? undefined : { type, frameBytes: readUint16(bytes, PROBE.frameBytes) }
@@ -215,6 +222,8 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
     case TYPE.reset:
       writeUint16(out, RESET.reason, frame.reason)
       return RESET.bytes
+    case TYPE.gone:
+      return STREAM_GONE.bytes
   }
 }
 
@@ -254,6 +263,8 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
       }
     case TYPE.reset:
       return end < RESET.bytes ? undefined : { type, stream, reason: readUint16(bytes, RESET.reason) }
+    case TYPE.gone:
+      return { type, stream }
     default:
       return undefined
   }
@@ -329,9 +340,12 @@ function decodeNak(bytes: Buffer, end: number): PacketRange[] | undefined {
   const count = readUint16(bytes, NAK.count)
   if (count === 0 || count > MAX_NAK_RANGES || NAK.ranges + count * NAK_RANGE_BYTES > end) return undefined
   const ranges: PacketRange[] = []
+  let packets = 0
   for (let at = NAK.ranges; ranges.length < count; at += NAK_RANGE_BYTES) {
     const range = { first: readUint32(bytes, at), count: readUint32(bytes, at + 4) }
-    if (range.count === 0 || range.count > MAX_WINDOW_PACKETS) return undefined
+    packets += range.count
+    // All of a window, each packet once: who asks for more wants to keep us busy.
+    if (range.count === 0 || packets > MAX_WINDOW_PACKETS) return undefined
     ranges.push(range)
   }
   return ranges

@@ -11,7 +11,7 @@ import type { PeerTable } from './peer-table.js'
 import type { Peer } from './peer.js'
 import { StreamError } from './stream-error.js'
 import { TokenBucket } from './token-bucket.js'
-import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, TYPE } from './wire.js'
+import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, STRANGER, TYPE } from './wire.js'
 import type { BatchReceiver } from './work-loop.js'
 
 /** Checks the datagrams of a node's link, and hands each frame to whom it is for. What is not for anybody is counted. */
@@ -168,6 +168,8 @@ export class FrameReceiver implements BatchReceiver {
   #answerStranger(bytes: Buffer, meant: NodeId, endpoint: Endpoint, nowMs: number): void {
     // No answer to an answer, so that two strangers do not go on for ever.
     if ((bytes[HEADER.flags]! & FLAG.control) !== 0 && bytes[HEADER.type] === TYPE.stranger) return
+    // Whoever forges a sender gets no longer frames sent there than his own are.
+    if (bytes.length < STRANGER.bytes + this.#host.integrity.trailerBytes) return
     if (!this.#strangers.take(nowMs)) return
     this.#sender.sendControl({ type: TYPE.stranger, ...meant }, FLAG.control, readSender(bytes), endpoint)
   }

@@ -4,13 +4,26 @@ import { CHUNK_BYTES, CHUNK_FLAG, DATA_HEADER_BYTES, FIRST_CHUNK_BYTES, WHOLE_CH
 
 /** A message that is cut, and how far that is. */
 export interface LongMessage {
-  /** Its bytes from `sourceAt` on. */
-  source: Uint8Array
+  /** Where its bytes from `sourceAt` on lie. */
+  memory: ArrayBufferLike
+  memoryAt: number
   sourceAt: number
   /** The first byte that is not written yet, in the whole message. */
   offset: number
   readonly length: number
   readonly handler: number
+}
+
+export function longMessage(message: Uint8Array, handler: number): LongMessage {
+  return { memory: message.buffer, memoryAt: message.byteOffset, sourceAt: 0, offset: 0, length: message.length, handler }
+}
+
+/** The same with a copy of what is not written yet, in `memory` if that is long enough. */
+export function withoutWritten(long: LongMessage, memory: ArrayBuffer | undefined): LongMessage & { memory: ArrayBuffer } {
+  const bytes = long.length - long.offset
+  const copy = memory !== undefined && memory.byteLength >= bytes ? memory : new ArrayBuffer(bytes)
+  new Uint8Array(copy).set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
+  return { ...long, memory: copy, memoryAt: 0, sourceAt: long.offset }
 }
 
 /**
@@ -67,7 +80,7 @@ export class FrameWriter {
   /** Writes as much of the message as there is room for, and moves its `offset`. */
   writePiece(slot: FrameSlot, long: LongMessage): void {
     const { memory } = slot
-    const { offset, length, source, sourceAt } = long
+    const { offset, length } = long
     const isFirst = offset === 0
     const at = slot.length + (isFirst ? FIRST_CHUNK_BYTES : CHUNK_BYTES)
     const pieceBytes = Math.min(this.limit - at, length - offset)
@@ -76,7 +89,7 @@ export class FrameWriter {
     memory[slot.length + 1] = long.handler
     writeUint16(memory, slot.length + 2, pieceBytes)
     if (isFirst) writeUint32(memory, slot.length + 4, length)
-    memory.set(source.subarray(offset - sourceAt, offset - sourceAt + pieceBytes), at)
+    memory.set(new Uint8Array(long.memory, long.memoryAt + offset - long.sourceAt, pieceBytes), at)
     slot.length = at + pieceBytes
     long.offset += pieceBytes
   }

@@ -14,6 +14,7 @@ export interface GroupPeer {
   /** What comes from the peer for a member's stream goes to the member. @internal */
   readonly groups: { addMember(member: GroupMember): void; removeMember(member: GroupMember): void }
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ sendReset(stream: { readonly id: number; readonly isOpener: boolean }, reason: number): void
   /** @internal */ suspectPath(): void
 }
 

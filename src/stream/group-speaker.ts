@@ -77,7 +77,7 @@ export class GroupSpeaker {
   }
 
   sayReset({ peer, id }: GroupMember, reason: number): void {
-    peer.sendStreamControl({ type: TYPE.reset, stream: id, reason }, true)
+    peer.sendReset({ id, isOpener: true }, reason)
   }
 
   #sayToGroup({ floor, next, isFinal }: Heartbeat, nowMs: number): void {

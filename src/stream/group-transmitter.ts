@@ -1,7 +1,7 @@
 import type { Endpoint } from '../core/index.js'
 import type { FrameSlot } from './frame-pool.js'
 import type { GroupMember } from './group-member.js'
-import { writeDataFields, writeHeader } from './header.js'
+import { writeDataHeader, type DataRoute } from './header.js'
 import type { StreamHost } from './host.js'
 import { NOBODY } from './node-id.js'
 import type { Path } from './path.js'
@@ -9,7 +9,7 @@ import { encodeRepair } from './repair-code.js'
 import { UNNUMBERED } from './sending.js'
 import type { SpanMask } from './span-mask.js'
 import { Transmitter } from './transmitter.js'
-import { FLAG, REPAIR_OVERHEAD_BYTES } from './wire.js'
+import { DATA_HEADER_BYTES, FLAG, REPAIR_OVERHEAD_BYTES } from './wire.js'
 
 /** Completes the data frames of a group, and hands them to the link: once for all, or once for each receiver. */
 export class GroupTransmitter {
@@ -21,7 +21,9 @@ export class GroupTransmitter {
   readonly #path: Path
   /** For frames to one receiver; cut, if the path to it is narrow. */
   readonly #single = new WeakMap<GroupMember, Transmitter>()
+  readonly #route: DataRoute
   readonly #repair: Buffer
+  readonly #repairHeader: Int32Array
   /** Of a list: the receiver whose turn it is, when the link was full. */
   #resumeAt = 0
 
@@ -31,15 +33,18 @@ export class GroupTransmitter {
     this.#group = group
     this.#endpoint = endpoint
     this.#path = path
-    this.#repair = endpoint === undefined ? Buffer.alloc(0) : Buffer.allocUnsafeSlow(path.frameBytes + REPAIR_OVERHEAD_BYTES)
+    this.#route = { integrityMode: host.integrity.mode, sender: host.id, receiver: NOBODY }
+    const repairBytes = endpoint === undefined ? DATA_HEADER_BYTES : path.frameBytes + REPAIR_OVERHEAD_BYTES
+    this.#repair = Buffer.allocUnsafeSlow(repairBytes)
+    this.#repairHeader = new Int32Array(this.#repair.buffer, 0, DATA_HEADER_BYTES / 4)
   }
 
   /** False: the link is full; who got it already does not get it again next time. */
   toAll(slot: FrameSlot, packet: number, transmission: number, members: readonly GroupMember[]): boolean {
-    const { integrity, id } = this.#host
+    const { integrity } = this.#host
     const isNumbered = packet !== UNNUMBERED
-    writeHeader(slot.memory, isNumbered ? FLAGS : FLAG.opener, transmission, integrity.mode, id, NOBODY)
-    writeDataFields(slot.memory, this.#group, isNumbered ? packet : 0, this.timestamp)
+    const flags = isNumbered ? FLAGS : FLAG.opener
+    writeDataHeader(slot.header, this.#route, flags, transmission, this.#group, isNumbered ? packet : 0, this.timestamp)
     const frame = slot.view(slot.length + integrity.trailerBytes)
     integrity.seal(frame)
     if (this.#endpoint !== undefined) return this.#spend(frame, this.#host.sendToGroup(frame, this.#endpoint))
@@ -71,9 +76,8 @@ export class GroupTransmitter {
   }
 
   repair(packet: number, mask: SpanMask, slotOf: (index: number) => FrameSlot): boolean {
-    const { integrity, id } = this.#host
-    writeHeader(this.#repair, FLAGS | FLAG.repair, 1, integrity.mode, id, NOBODY)
-    writeDataFields(this.#repair, this.#group, packet, this.timestamp)
+    const { integrity } = this.#host
+    writeDataHeader(this.#repairHeader, this.#route, FLAGS | FLAG.repair, 1, this.#group, packet, this.timestamp)
     const end = encodeRepair(this.#repair, mask, slotOf)
     const frame = this.#repair.subarray(0, end + integrity.trailerBytes)
     integrity.seal(frame)

@@ -42,6 +42,41 @@ export function writeHeader(
   writeUint32(out, HEADER.receiverLife, receiver.life)
 }
 
+/** What follows the header of a data frame that goes to a group. */
+export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
+  writeUint32(out, DATA.stream, stream)
+  writeUint32(out, DATA.packet, packet)
+  writeUint32(out, DATA.timestamp, timestamp)
+}
+
+/** Who exchanges data frames, and how they are protected. */
+export interface DataRoute {
+  readonly integrityMode: number
+  readonly sender: NodeId
+  readonly receiver: NodeId
+}
+
+/** All that stands before the chunks of a data frame; a word is written at a time. */
+export function writeDataHeader(
+  words: Int32Array,
+  route: DataRoute,
+  flags: number,
+  transmission: number,
+  stream: number,
+  packet: number,
+  timestamp: number,
+): void {
+  const { integrityMode, sender, receiver } = route
+  words[0] = flags | FLAG.mark | (transmission << 8) | (integrityMode << 16) | (VERSION << 24)
+  words[HEADER.senderPlace / 4] = sender.place
+  words[HEADER.senderLife / 4] = sender.life
+  words[HEADER.receiverPlace / 4] = receiver.place
+  words[HEADER.receiverLife / 4] = receiver.life
+  words[DATA.stream / 4] = stream
+  words[DATA.packet / 4] = packet
+  words[DATA.timestamp / 4] = timestamp
+}
+
 /** What differs between the data frames of a stream, behind the header. */
 export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
   writeUint32(out, DATA.stream, stream)

@@ -34,7 +34,7 @@ export class MissingPackets implements NakSchedule {
     if (asked === 0) return
     // It had been under way all the time: this path reorders. More patience from now on.
     if (transmission === 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
-    else if (asked === 1) (this.#answers ??= new RoundTrip()).update(nowMs - timesMs[packet & mask]!)
+    else this.#onAnswer(asked, nowMs - timesMs[packet & mask]!)
   }
 
   onComplete(): void {
@@ -80,11 +80,21 @@ export class MissingPackets implements NakSchedule {
     return Math.max(this.#graceMs, MIN_GRACE_MS, this.#roundTrip.hasSample ? this.#roundTrip.smoothedMs / 8 : 0)
   }
 
+  /** It was asked for so long ago, or longer if more than once: which of them was answered is not known. */
+  #onAnswer(asked: number, ms: number): void {
+    if (asked === 1) (this.#answers ??= new RoundTrip()).update(ms)
+    else if (this.#answers !== undefined && ms > this.#answers.smoothedMs) this.#answers.update(ms)
+  }
+
+  /** By the shorter of two estimates: one may be a single sample of a bad moment, the other contains what packets wait for a window. */
   #askAgainMs(asked: number): number {
-    const { hasSample, smoothedMs, variationMs } = this.#answers ?? this.#roundTrip
-    const first = hasSample ? 1.5 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
+    const first = Math.min(patienceOf(this.#roundTrip), this.#answers === undefined ? Infinity : patienceOf(this.#answers))
     return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked - 1, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
   }
+}
+
+function patienceOf({ hasSample, smoothedMs, variationMs }: RoundTrip): number {
+  return hasSample ? 1.5 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
 }
 
 const NO_RANGES: PacketRange[] = []
@@ -94,4 +104,5 @@ const MAX_GRACE_MS = 100
 const ASK_AGAIN_MS = 100
 const MIN_ASK_AGAIN_MS = 2
 const MAX_ASK_AGAIN_MS = 1000
-const MAX_BACKOFF = 8
+/** More would let a path that loses a third stop a stream for seconds. */
+const MAX_BACKOFF = 3

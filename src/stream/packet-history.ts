@@ -1,14 +1,15 @@
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 
 /** The packets that came last, so that they can be taken out of repairs. Bounded; what finds no memory is not kept. */
 export class PacketHistory {
-  readonly #pool: FramePool
+  readonly #pool: FrameSource
   readonly #slots: (FrameSlot | undefined)[]
   readonly #packets: Float64Array
   #kept = 0
 
   /** @param capacity Packets, a power of two. */
-  constructor(pool: FramePool, capacity: number) {
+  constructor(pool: FrameSource, capacity: number) {
     this.#pool = pool
     this.#slots = new Array<FrameSlot | undefined>(capacity).fill(undefined)
     this.#packets = new Float64Array(capacity)

@@ -3,6 +3,7 @@ import { closedError, throwingLater, type Endpoint } from '../core/index.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
+import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
@@ -10,6 +11,7 @@ import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
 import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
+import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
@@ -17,7 +19,7 @@ import type { PeerEvents, PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
-import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
+import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
 import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
@@ -39,6 +41,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   #groups: PeerGroups<Stream> | undefined
+  readonly #resets = new PendingResets()
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -65,7 +68,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#mtu = new PathMtu(usual, frameBytes, nowMs)
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { pool, budget, maxMessageBytes } = host
+    const { budget, maxMessageBytes } = host
+    const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.lastHeardMs = nowMs
@@ -141,6 +145,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.sendControl(frame, isOpener ? FLAG.control | FLAG.opener : FLAG.control, this.id, this.endpoint)
   }
 
+  /** Tells the other side that a stream is over, until it says that it knows. @internal */
+  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
+    this.#resets.add({ id, isOpener, reason })
+    this.#sayResets(this.host.nowMs())
+    this.#reschedule()
+    this.host.flushLater(this)
+  }
+
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
   transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
     return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
@@ -171,9 +183,23 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     return true
   }
 
+  /** Sends full packets of a stream before the end of the tick, as far as window, pace and link allow. @internal */
+  sendBurst(stream: Stream, packets: number): void {
+    // Those of others, and those that have had to wait, go first.
+    if (this.sendQueue.length > 0 || this.#closed) return
+    const nowMs = this.host.nowMs()
+    this.#transmitter.timestamp = this.host.timestamp(nowMs)
+    this.#path.refill(nowMs)
+    for (let left = packets; left > 0 && this.#path.maySend(); left--) {
+      if (stream.sendNext(nowMs) === Sent.linkFull) return
+    }
+  }
+
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    if (frame.type === TYPE.gone) return this.#onGone(frame.stream, isOurs)
+    if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
     const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
     if (member !== undefined) {
       if (frame.type === TYPE.status) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
@@ -260,6 +286,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
     if (this.#closed) return
+    this.#sayResets(nowMs)
     this.#probePath(nowMs)
     this.#reschedule()
   }
@@ -291,6 +318,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
   }
 
+  #sayResets(nowMs: number): void {
+    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
+      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
+    }
+  }
+
+  /** The other side knows that the stream is over. */
+  #onGone(id: number, isOurs: boolean): void {
+    if (this.#resets.confirm(id, isOurs)) this.#reschedule()
+    else this.host.countDrop('unexpectedAnswer')
+  }
+
   #probePath(nowMs: number): void {
     const probeBytes = this.#mtu.takeProbe(nowMs, this.#path.roundTrip.probeTimeoutMs(0))
     if (probeBytes > 0) this.host.sendProbe(probeBytes, this.id, this.endpoint)
@@ -318,6 +357,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
     const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
     if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (frame.type === TYPE.reset) {
+      // It has overtaken its open, which is not to be taken any more.
+      if (!isOurs) this.#streams.takeRemoteId(frame.stream)
+      return
+    }
     if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
@@ -329,6 +373,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       label: frame.label,
       windowPackets: frame.windowPackets,
       windowBytes: frame.windowPackets * this.#path.frameBytes,
+      shortWindowBytes: SHORT_WINDOW_BYTES,
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
@@ -374,7 +419,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   #reschedule(): void {
     if (this.#closed) return
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
+    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
   }
 }
 

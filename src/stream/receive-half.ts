@@ -78,6 +78,8 @@ export class ReceiveHalf implements AssemblyOwner {
   /** A data frame whose chunks end at `end`. `transmission` is 0 for the first time that its sender sends it. */
   onData(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
     if (this.#isDisposed) return
+    // Late, or nonsense: behind the end there is nothing.
+    if (this.#hasEnded) return this.#countDuplicate()
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
     this.#statuses.onPacket()
@@ -94,6 +96,7 @@ export class ReceiveHalf implements AssemblyOwner {
   /** A part of a data frame. */
   onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
     if (this.#isDisposed) return
+    if (this.#hasEnded) return this.#countDuplicate()
     const packet = this.#window.fromWire(wire)
     const pieces = (this.#pieces ??= new Pieces(this.#context.pool))
     pieces.forgetBefore(this.#window.next)
@@ -316,7 +319,7 @@ export class ReceiveHalf implements AssemblyOwner {
     if (this.#isDelivering) return
     const window = this.#window
     this.#isDelivering = true
-    while (!this.#isPaused && !this.#isDisposed && window.consumed < window.next) {
+    while (!this.#isPaused && !this.#isDisposed && window.consumed < window.next && window.consumed !== this.#final) {
       if (!this.#deliverOne()) break
     }
     this.#isDelivering = false

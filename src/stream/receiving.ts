@@ -1,6 +1,6 @@
 import type { MemoryBudget } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
-import type { FramePool } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import type { RoundTrip } from './round-trip.js'
 
 export interface ReceivingOptions {
@@ -11,7 +11,7 @@ export interface ReceivingOptions {
 
 /** What a receiving direction shares with the others from the same peer. */
 export interface ReceivingContext {
-  readonly pool: FramePool
+  readonly pool: FrameSource
   readonly roundTrip: RoundTrip
   readonly budget: MemoryBudget
   readonly maxMessageBytes: number

@@ -1,5 +1,6 @@
 import { BitMatrix, Elimination, eliminationWords } from '../fec/index.js'
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import { addRow, extractPacket, repairMask, subtractPacket, type RepairRow } from './repair-code.js'
 import { EMPTY_MASK, countBits, forEachBit, hasBit, isEmpty, union, withBit, type SpanMask } from './span-mask.js'
 import { SPAN_PACKETS } from './wire.js'
@@ -19,13 +20,13 @@ export interface RepairOwner {
  * packets have come in another way; their number is bounded.
  */
 export class RepairDecoder {
-  readonly #pool: FramePool
+  readonly #pool: FrameSource
   readonly #owner: RepairOwner
   #rows: RepairRow[] = []
   /** By the base of a span: those of its packets that follow from the other missing ones. */
   readonly #implied = new Map<number, SpanMask>()
 
-  constructor(pool: FramePool, owner: RepairOwner) {
+  constructor(pool: FrameSource, owner: RepairOwner) {
     this.#pool = pool
     this.#owner = owner
   }

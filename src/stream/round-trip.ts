@@ -7,6 +7,11 @@ export class RoundTrip {
   minMs = Infinity
   hasSample = false
 
+  /** Is it so short that throughput is a matter of processors, not of the path? */
+  get isShort(): boolean {
+    return this.minMs < SHORT_MS && this.smoothedMs < STILL_SHORT_MS
+  }
+
   update(sampleMs: number): void {
     if (!(sampleMs >= 0)) return
     const sample = Math.max(sampleMs, MIN_SAMPLE_MS)
@@ -45,5 +50,9 @@ const MIN_SAMPLE_MS = 0.001
 const GRANULARITY_MS = 1
 /** The same section: kTimeThreshold. */
 const LOSS_ROUND_TRIPS = 9 / 8
+/** Within it, a megabyte is more than 8 Gbit/s. */
+const SHORT_MS = 1
+/** Longer than that are processes that wait for a processor: then more is to be on the way. */
+const STILL_SHORT_MS = 3
 const MAX_BACKOFF = 6
 const MAX_PROBE_DELAY_MS = 500

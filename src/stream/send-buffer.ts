@@ -1,5 +1,5 @@
 import type { FrameSlot } from './frame-pool.js'
-import type { LongMessage } from './frame-writer.js'
+import { longMessage, withoutWritten, type LongMessage } from './frame-writer.js'
 import { NO_RING, type PacketRing } from './packet-ring.js'
 import type { SendCounters, SendingContext } from './sending.js'
 
@@ -9,6 +9,8 @@ export interface SendBufferOptions {
   readonly windowPackets: number
   /** The same in bytes: counts when frames have become longer. */
   readonly windowBytes: number
+  /** The same where the round trip is short: what is written again and again is to stay in the processor's cache. */
+  readonly shortWindowBytes: number
 }
 
 /**
@@ -32,13 +34,22 @@ export class SendBuffer {
   /** Is the last frame open for more? */
   #isFilling = false
   #isRefusing = false
-  /** The rest of a message that had no room: a copy. */
-  #rest: LongMessage | undefined
+  /** The rest of a message that had no room: a copy, in memory that is used again. */
+  #rest: (LongMessage & { memory: ArrayBuffer }) | undefined
+  #restMemory: ArrayBuffer | undefined
 
   constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters) {
     this.#options = options
     this.#context = context
     this.#counters = counters
+  }
+
+  /** Packets that may be between the oldest that is not acknowledged and the newest. */
+  get windowPackets(): number {
+    const { windowPackets, windowBytes, shortWindowBytes } = this.#options
+    const { roundTrip, frameBytes } = this.#context.path
+    const bytes = roundTrip.isShort ? shortWindowBytes : windowBytes
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(bytes / frameBytes)))
   }
 
   /** Was a message refused since there was room? */
@@ -77,7 +88,7 @@ export class SendBuffer {
       if (this.#rest.offset < this.#rest.length) return false
       this.#rest = undefined
     }
-    if (!this.#isRefusing || !this.#hasRoom()) return false
+    if (!this.#isRefusing || !this.#hasRoomAgain()) return false
     this.#isRefusing = false
     return true
   }
@@ -122,7 +133,9 @@ export class SendBuffer {
 
   /** Gives the ring back if it is empty. */
   trim(): void {
-    if (this.base === this.filled) this.ring = NO_RING
+    if (this.base !== this.filled) return
+    this.ring = NO_RING
+    if (this.#rest === undefined) this.#restMemory = undefined
   }
 
   #refuse(): false {
@@ -137,13 +150,12 @@ export class SendBuffer {
 
   /** A message of several frames: as much as there is room for; a copy of the rest waits. */
   #pushLong(message: Uint8Array, handler: number): boolean {
-    const long: LongMessage = { source: message, sourceAt: 0, offset: 0, length: message.length, handler }
+    const long = longMessage(message, handler)
     this.#writePieces(long)
     if (long.offset === 0) return false
     if (long.offset < long.length) {
-      long.source = Uint8Array.prototype.slice.call(message, long.offset)
-      long.sourceAt = long.offset
-      this.#rest = long
+      this.#rest = withoutWritten(long, this.#restMemory)
+      this.#restMemory = this.#rest.memory
     }
     return true
   }
@@ -160,20 +172,21 @@ export class SendBuffer {
 
   #hasRoom(): boolean {
     return this.#options.kind === 'bestEffort'
-      ? this.filled - this.base < this.#windowPackets() || this.base < this.next
-      : this.filled - this.consumed < this.#windowPackets()
+      ? this.filled - this.base < this.windowPackets || this.base < this.next
+      : this.filled - this.consumed < this.windowPackets
   }
 
-  #windowPackets(): number {
-    const { windowPackets, windowBytes } = this.#options
-    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, windowBytes / this.#context.path.frameBytes))
+  /** So much that it is worth telling: a reliable stream's user is not to be called for every frame. */
+  #hasRoomAgain(): boolean {
+    if (this.#options.kind === 'bestEffort') return this.#hasRoom()
+    return this.filled - this.consumed <= this.windowPackets * (1 - ROOM_FRACTION)
   }
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
     const { pool, writer } = this.#context
     if (!this.#hasRoom()) return undefined
-    if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.#windowPackets()) this.#forgetOldest()
+    if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.windowPackets) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
     const slot = pool.take(this.filled === this.base)
     if (slot === undefined) return undefined
@@ -202,5 +215,7 @@ export class SendBuffer {
   }
 }
 
+/** 'drain' comes when so much of the window is free. */
+const ROOM_FRACTION = 0.25
 /** Fewer would stop at every packet that is late. */
 export const MIN_WINDOW_PACKETS = 16

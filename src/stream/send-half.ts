@@ -2,6 +2,7 @@ import type { PacketRange } from './control-frame.js'
 import { fromWire, toWire } from './packet-ring.js'
 import { SendBuffer, type SendBufferOptions } from './send-buffer.js'
 import {
+  BURST_BYTES,
   Sent,
   emptySendCounters,
   type Heartbeat,
@@ -36,6 +37,8 @@ export class SendHalf implements Sending {
   #lost: number[] = NO_PACKETS
   #lostHead = 0
 
+  /** Packets before this one were offered as a burst: if they are still here, they wait for something. */
+  #burstEnd = 0
   #probeMs = Infinity
   #probes = 0
 
@@ -79,6 +82,16 @@ export class SendHalf implements Sending {
   end(nowMs: number): void {
     this.#isEnded = true
     this.#probeMs = nowMs
+  }
+
+  takeBurst(): number {
+    const { path } = this.#context
+    const { next, filled } = this.#buffer
+    const isEnough = (filled - Math.max(next, this.#burstEnd)) * path.frameBytes > BURST_BYTES
+    // What was lost goes first, and where the path is what limits, there is no hurry.
+    if (!isEnough || !path.roundTrip.isShort || this.#lostHead < this.#lost.length) return 0
+    this.#burstEnd = filled
+    return filled - 1 - next
   }
 
   sendNext(nowMs: number): Sent {

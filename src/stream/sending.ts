@@ -1,5 +1,6 @@
 import type { PacketRange } from './control-frame.js'
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Path } from './path.js'
 
@@ -19,6 +20,8 @@ export interface Sending {
   push(message: Uint8Array, handler: number): boolean
   /** No more messages. */
   end(nowMs: number): void
+  /** How many packets are full and have never left, once they are enough to be sent together; 0 otherwise. */
+  takeBurst(): number
   /** Sends one packet if there is one; window and pace are the caller's. */
   sendNext(nowMs: number): Sent
   /** What the receiver says about itself; numbers as on the wire. */
@@ -36,7 +39,7 @@ export interface Sending {
 /** What a sending direction shares with the others to the same destination. */
 export interface SendingContext {
   readonly path: Path
-  readonly pool: FramePool
+  readonly pool: FrameSource
   readonly writer: FrameWriter
 }
 
@@ -85,6 +88,9 @@ export function emptySendCounters(): SendCounters {
     heartbeatsSent: 0,
   }
 }
+
+/** Frames that are sent while they are still in the processor's cache, and before the tick ends: about what one coalesced message carries. */
+export const BURST_BYTES = 65_536
 
 /** In place of the number of a packet that has none. */
 export const UNNUMBERED = -1

@@ -18,7 +18,8 @@ export interface StreamOptions {
   label?: string
   /**
    * Bytes between the oldest that is not acknowledged and the newest, in each direction: the send buffer, and what a receiver that does
-   * not read makes its node keep. Counted in frames. Default 4 MiB.
+   * not read makes its node keep. Counted in frames. Default 4 MiB, of which 1 MiB is used
+   * while the round trip is very short.
    */
   windowBytes?: number
   /** The number of the first packet, 0 to 2^32 - 1. Default: drawn. */
@@ -34,6 +35,7 @@ export interface ResolvedStreamOptions {
   readonly label: string
   readonly windowPackets: number
   readonly windowBytes: number
+  readonly shortWindowBytes: number
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
@@ -60,6 +62,7 @@ export function resolveStreamOptions(
     label,
     windowPackets,
     windowBytes: windowPackets * frameBytes,
+    shortWindowBytes: options.windowBytes === undefined ? SHORT_WINDOW_BYTES : windowPackets * frameBytes,
     initialPacket:
       options.initialPacket === undefined
         ? drawPacket()
@@ -86,4 +89,5 @@ export function kindOf(wire: number): StreamKind {
 }
 
 const DEFAULT_WINDOW_BYTES = 4 << 20
+export const SHORT_WINDOW_BYTES = 1 << 20
 const MAX_WINDOW_BYTES = 2 ** 31 - 1

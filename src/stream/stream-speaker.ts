@@ -44,10 +44,6 @@ export class StreamSpeaker {
     this.#say({ type: TYPE.heartbeat, stream: this.#stream, floor, next, timestamp, flags })
   }
 
-  sayReset(reason: number): void {
-    this.#say({ type: TYPE.reset, stream: this.#stream, reason })
-  }
-
   #say(frame: ControlFrame): void {
     this.#peer.sendStreamControl(frame, this.#isOpener)
   }

@@ -38,8 +38,10 @@ export interface StreamPeer extends Sender {
   /** What its streams share, to send and to receive. @internal */ readonly sending: SendingContext
   /** @internal */ readonly receiving: ReceivingContext
   /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
+  /** @internal */ sendBurst(stream: Stream, packets: number): void
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ sendReset(stream: Stream, reason: number): void
   /** @internal */ forget(stream: Stream, reason: number): void
 }
 
@@ -119,7 +121,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     if (bytes.length > this.maxMessageBytes) {
       throw outOfRange('message.length', `<= ${this.maxMessageBytes}`, bytes.length)
     }
-    const taken = this.#sender().push(bytes, handler)
+    const sending = this.#sender()
+    const taken = sending.push(bytes, handler)
+    const burst = sending.takeBurst()
+    if (burst > 0) this.peer.sendBurst(this, burst)
     if (!this.isTouched) this.peer.host.touch(this)
     return taken
   }
@@ -360,7 +365,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   #abandon(error: StreamError | undefined, reason: number): void {
-    this.#speaker.sayReset(reason)
+    this.peer.sendReset(this, reason)
     this.destroy(error, reason)
   }
 

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../core/index.js'
 import { writeUint16 } from './bytes.js'
 import type { FrameSlot } from './frame-pool.js'
-import { writeDataFields, writeHeader } from './header.js'
+import { writeDataHeader, type DataRoute } from './header.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import type { Path } from './path.js'
@@ -13,26 +13,23 @@ export class Transmitter {
   /** When they leave, as frames say it. */
   timestamp = 0
   readonly #host: StreamHost
-  readonly #receiver: NodeId
+  readonly #route: DataRoute
   readonly #endpoint: Endpoint
   readonly #path: Path
 
   constructor(host: StreamHost, receiver: NodeId, endpoint: Endpoint, path: Path) {
     this.#host = host
-    this.#receiver = receiver
+    this.#route = { integrityMode: host.integrity.mode, sender: host.id, receiver }
     this.#endpoint = endpoint
     this.#path = path
   }
 
   /** `opener`: the flag of that name, or 0. False: the link is full. */
   transmit(slot: FrameSlot, opener: number, stream: number, packet: number, transmission: number): boolean {
-    const { integrity, id } = this.#host
     const isNumbered = packet !== UNNUMBERED
     const flags = isNumbered ? opener | FLAG.numbered : opener
-    const { memory, length } = slot
-    writeHeader(memory, flags, transmission, integrity.mode, id, this.#receiver)
-    writeDataFields(memory, stream, isNumbered ? packet : 0, this.timestamp)
-    const frame = slot.view(length + integrity.trailerBytes)
+    writeDataHeader(slot.header, this.#route, flags, transmission, stream, isNumbered ? packet : 0, this.timestamp)
+    const frame = slot.view(slot.length + this.#host.integrity.trailerBytes)
     // One without a number is sent once, and takes its chance.
     if (frame.length > this.#path.frameBytes && isNumbered) return this.#transmitPieces(slot, flags)
     return this.#send(frame)

@@ -81,6 +81,11 @@ export class UnnumberedSendHalf implements Sending {
     if (this.#queue.length === 0) this.#probeMs = nowMs
   }
 
+  takeBurst(): number {
+    // They leave at the end of the tick.
+    return 0
+  }
+
   sendNext(nowMs: number): Sent {
     const slot = this.#queue[0]
     if (slot === undefined) return Sent.nothing

@@ -75,6 +75,7 @@ export const TYPE = {
   openGroup: 16,
   groupHeartbeat: 17,
   nakEcho: 18,
+  gone: 19,
 } as const
 
 export const HELLO = {
@@ -92,7 +93,9 @@ export const WELCOME = { version: 20, nameBytes: 21, frameBytes: 22, timestamp: 
 export const REFUSE = { reason: 20, minVersion: 22, maxVersion: 23, bytes: 24 }
 export const BYE = { reason: 20, bytes: 22 }
 export const STRANGER = { place: 20, life: 24, bytes: 28 }
-export const PING = { timestamp: 20, bytes: 24 }
+/** As long as what a stranger answers. */
+export const PING = { timestamp: 20, bytes: 28 }
+export const PONG = { timestamp: 20, bytes: 24 }
 export const OPEN = { stream: 20, kind: 24, options: 25, labelBytes: 26, packet: 28, windowPackets: 32, label: 36 }
 export const STATUS = {
   stream: 20,
@@ -112,6 +115,7 @@ export const NAK_RANGE_BYTES = 8
 export const HEARTBEAT = { stream: 20, floor: 24, next: 28, timestamp: 32, flags: 36, bytes: 37 }
 export const HEARTBEAT_FLAG = { final: 0x01 } as const
 export const RESET = { stream: 20, reason: 24, bytes: 26 }
+export const STREAM_GONE = { stream: 20, bytes: 24 }
 
 export const OPEN_GROUP = {
   stream: 20,

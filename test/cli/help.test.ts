@@ -2,7 +2,7 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { MAIN, geysir } from './command.js'
 
-const COMMANDS = ['listen', 'send', 'message', 'proxy', 'doctor', 'interfaces', 'channel', 'bench']
+const COMMANDS = ['listen', 'send', 'message', 'push', 'receive', 'proxy', 'doctor', 'interfaces', 'channel', 'bench']
 const WITH_EXAMPLES = [...COMMANDS, 'channel pub', 'channel sub', 'channel list']
 
 test('--version is that of the package', async () => {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http'
@@ -127,6 +128,20 @@ describe('sockets over streams', () => {
     socket.setTimeout(30)
     await once(socket, 'timeout')
     expect(socket.destroyed).toBe(false)
+  })
+
+  test('what is unreferenced lets the process end', async () => {
+    const program = `
+      import { connect, createServer } from 'geysir/net'
+      const server = createServer((socket) => socket.write('hello')).unref()
+      server.listen(0, '127.0.0.1', () => {
+        const socket = connect({ port: server.address().port, host: '127.0.0.1' })
+        socket.on('data', (data) => console.log(String(data)) ?? socket.unref())
+      })`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const [text, [code]] = await Promise.all([textOf(child.stdout), once(child, 'exit')])
+    expect([text, code]).toEqual(['hello\n', 0])
   })
 
   test('a name that is none is an error', async () => {

@@ -46,7 +46,7 @@ test('a process that is killed under load and comes again at the same port is no
     node.destroy()
     socket.close()
   }
-}, 180_000)
+}, 3_600_000)
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve))

@@ -173,7 +173,7 @@ test.each(WAYS)(
 
 /** One of several frames is among them. */
 const MESSAGES = [20, 1000, 5000]
-const GONE_MS = [0, 7, 40, 1500]
+const GONE_MS = [0, 40, 1500]
 /** How streams of who is still there may end: as agreed, or with what happened to the other side. */
 const EXPECTED: Record<Way, readonly (string | undefined)[]> = {
   killed: [undefined, 'ERR_PEER_RESTARTED'],

@@ -107,4 +107,4 @@ test('a process that stood still does not take that for the silence of others', 
 })
 
 /** Some 30 ms each, on one core. */
-const LIVES = 1500
+const LIVES = 2000

@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { UdpSocket, createNode, fixedRate, type SocketType, type StreamNode } from '../../index.js'
+import {
+  UdpSocket,
+  createNode,
+  fixedRate,
+  type NodeOptions,
+  type SocketType,
+  type UdpSocketOptions,
+  type StreamNode,
+} from '../../index.js'
 import { byteSize, given, rate } from '../arguments.js'
 import { UsageError } from '../exit.js'
 import type { PlaceOptions } from '../places.js'
@@ -31,14 +39,18 @@ export function withRate(command: Command): Command {
 }
 
 /** A socket that streams are at home on. */
-export function socketFor(type: { type: SocketType; ipv6Only?: boolean }): UdpSocket {
+export function socketFor(type: { type: SocketType; ipv6Only?: boolean } & UdpSocketOptions): UdpSocket {
   return new UdpSocket({ ...type, receiveBufferBytes: RECEIVE_BUFFER_BYTES, pathMtuDiscovery: 'do' })
 }
 
-export function nodeOn(link: UdpSocket, { secretFile, rate, frameBytes }: PushOptions, maxMessageBytes: number): StreamNode {
+export function nodeOn(
+  link: UdpSocket,
+  { secretFile, rate, frameBytes }: PushOptions,
+  settings: Pick<NodeOptions, 'maxMessageBytes' | 'name' | 'groupLink'>,
+): StreamNode {
   const secret = secretFile === undefined ? undefined : readSecret(secretFile)
   const congestionControl = rate === undefined ? undefined : fixedRate(rate)
-  return createNode({ link, maxMessageBytes, ...given({ secret, congestionControl, frameBytes }) })
+  return createNode({ link, ...settings, ...given({ secret, congestionControl, frameBytes }) })
 }
 
 function readSecret(path: string): Buffer {

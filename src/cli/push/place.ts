@@ -1,4 +1,6 @@
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import { InvalidArgumentError } from 'commander'
+import { endpoint, type Endpoint } from '../../index.js'
 import { UsageError } from '../exit.js'
 
 /** `server`, `server:9000`, `127.0.0.1:9000`, `[::1]:9000`, `::1`. */
@@ -12,4 +14,14 @@ export function remotePlace(text: string, defaultPort: number): { host: string; 
   const port = Number(match?.groups?.['port'] ?? defaultPort)
   if (port < 1 || port > 65_535) throw new UsageError(`'${text}': a port is from 1 to 65535`)
   return { host, port }
+}
+
+/** `239.1.2.3:7497`, `[ff15::1]:7497`. */
+export function groupPlace(text: string): Endpoint {
+  const match = /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:]+)):(?<port>\d{1,5})$/.exec(text)
+  const address = match?.groups?.['bracketed'] ?? match?.groups?.['plain'] ?? ''
+  const port = Number(match?.groups?.['port'])
+  const group = isIP(address.replace(/%.*$/, '')) !== 0 && port > 0 && port <= 65_535 ? endpoint(address, port) : undefined
+  if (!group?.isMulticast) throw new InvalidArgumentError('It must be a multicast address and a port, such as 239.1.2.3:7497.')
+  return group
 }

@@ -88,7 +88,7 @@ async function converse(
 }
 
 /** @throws What a receiver says instead. */
-function expectType({ type, bytes }: Message, wanted: number): Buffer {
+export function expectType({ type, bytes }: Message, wanted: number): Buffer {
   if (type === wanted) return bytes
   if (type !== REFUSED) throw new CommandError('the receiver does not follow the protocol')
   const { reason, text } = decodeRefusal(bytes)

@@ -9,6 +9,7 @@ export const OFFER = 1
 export const START = 2
 export const DATA = 3
 export const COMPLETE = 4
+export const START_GROUP = 5
 
 /** Types of what its receiver says. */
 export const HAVE = 1
@@ -35,6 +36,8 @@ export const REFUSAL = {
   busy: 8,
   /** The receiver takes no more files. */
   ending: 9,
+  /** The group's stream ended before the file did. */
+  lost: 10,
 } as const
 
 export type RefusalName = keyof typeof REFUSAL
@@ -49,6 +52,14 @@ export interface Offer {
 export interface Have {
   readonly offset: number
   readonly digest: Buffer
+}
+
+/** Where the data that a group's stream brings begins, and from where on this receiver needs it. */
+export interface GroupStart {
+  readonly offset: number
+  readonly from: number
+  /** Of the group's stream. */
+  readonly number: number
 }
 
 export interface Refusal {
@@ -76,6 +87,30 @@ export function decodeHave(bytes: Buffer): Have | undefined {
   const offset = decodeOffset(bytes.subarray(0, OFFSET_BYTES))
   const digest = bytes.subarray(OFFSET_BYTES)
   return offset === undefined || digest.length !== DIGEST_BYTES ? undefined : { offset, digest: Buffer.from(digest) }
+}
+
+export function encodeGroupStart({ offset, from, number }: GroupStart): Buffer {
+  const last = Buffer.alloc(NUMBER_BYTES)
+  last.writeUInt32LE(number)
+  return Buffer.concat([encodeOffset(offset), encodeOffset(from), last])
+}
+
+/** Undefined: malformed. */
+export function decodeGroupStart(bytes: Buffer): GroupStart | undefined {
+  if (bytes.length !== 2 * OFFSET_BYTES + NUMBER_BYTES) return undefined
+  const offset = decodeOffset(bytes.subarray(0, OFFSET_BYTES))
+  const from = decodeOffset(bytes.subarray(OFFSET_BYTES, 2 * OFFSET_BYTES))
+  if (offset === undefined || from === undefined || from > offset) return undefined
+  return { offset, from, number: bytes.readUInt32LE(2 * OFFSET_BYTES) }
+}
+
+/** What the stream of a group is for that brings data. */
+export function groupLabel(number: number): string {
+  return `${GROUP_LABEL} ${number}`
+}
+
+export function isGroupLabel(label: string): boolean {
+  return label.startsWith(`${GROUP_LABEL} `)
 }
 
 export function encodeRefusal(reason: RefusalName, text: string): Buffer {
@@ -118,6 +153,9 @@ function withoutControls(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, '')
 }
 
+const GROUP_LABEL = `${PUSH_LABEL} group`
+/** Sent to a group: whoever wants files joins the node that this came from. No frame of a stream begins like this. */
+export const ANNOUNCEMENT = Buffer.concat([Buffer.of(0x87), Buffer.from(PUSH_LABEL)])
 /** What is added to the name of a file, behind a dot in front, while it is not there yet. */
 export const PART_SUFFIX = '.geysir-part'
 export const DIGEST_BYTES = 32
@@ -127,3 +165,4 @@ export const MAX_DATA_BYTES = 65_536
 const MAX_NAME_BYTES = 255 - 1 - PART_SUFFIX.length
 const MAX_TEXT_BYTES = 512
 const OFFSET_BYTES = 8
+const NUMBER_BYTES = 4

@@ -44,14 +44,18 @@ export class ReceiveDirectory {
     return new ReceiveDirectory(path, limits, await lockOf(path))
   }
 
+  /** @throws {RefusedError} */
+  checkName(name: string): void {
+    const defect = nameDefect(name)
+    if (defect !== undefined) throw new RefusedError('name', defect)
+  }
+
   /**
    * Takes the name of an offer, until the returned function is called.
    *
    * @throws {RefusedError}
    */
   reserve({ name, size }: Offer): { missingBytes: number; release: () => void } {
-    const defect = nameDefect(name)
-    if (defect !== undefined) throw new RefusedError('name', defect)
     const { maxBytes } = this.limits
     if (maxBytes !== undefined && size > maxBytes) {
       throw new RefusedError('size', `longer than the ${bytesText(maxBytes)} that are taken here`)

@@ -6,11 +6,14 @@ import {
   OFFER,
   REFUSED,
   START,
+  START_GROUP,
   STORED,
+  decodeGroupStart,
   decodeOffer,
   decodeOffset,
   encodeHave,
   encodeRefusal,
+  type GroupStart,
   type Offer,
   type RefusalName,
 } from '../push/wire.js'
@@ -29,6 +32,8 @@ export interface Received {
 export interface ReceptionEvents {
   /** May another file be received? @throws {RefusedError} */
   admit(): void
+  /** The stream of this number to a group that this one is in. @throws {RefusedError} */
+  groupStream(number: number): Promise<Stream>
   /** So much of the file has come, in all. */
   onProgress(name: string, received: number, size: number): void
   onStored(file: Received): void
@@ -46,6 +51,10 @@ export class Reception {
   readonly #stream: Stream
   readonly #directory: ReceiveDirectory
   readonly #events: ReceptionEvents
+  /** What brings the data: the file's own stream, or that of a group. */
+  #source: Stream
+  /** Bytes that it brings for others, which are here. */
+  #skipBytes = 0
   #step: Step = 'offer'
   #offer: Offer | undefined
   #reservation: { missingBytes: number; release: () => void } | undefined
@@ -60,6 +69,7 @@ export class Reception {
 
   constructor(stream: Stream, directory: ReceiveDirectory, events: ReceptionEvents) {
     this.#stream = stream
+    this.#source = stream
     this.#directory = directory
     this.#events = events
     // Whoever ends early has not heard yet what became of the file.
@@ -70,7 +80,7 @@ export class Reception {
   }
 
   #onMessage(message: Buffer, type: number): void {
-    if (type === DATA && this.#step === 'data') return this.#take(message)
+    if (this.#source === this.#stream && (type === DATA || type === COMPLETE)) return this.#onData(message, type)
     if (type === OFFER && this.#step === 'offer') {
       const offer = decodeOffer(message)
       return this.#do(() => this.#prepare(offer))
@@ -79,19 +89,31 @@ export class Reception {
       const offset = decodeOffset(message)
       return this.#do(() => this.#start(offset))
     }
-    if (type === COMPLETE && this.#step === 'data') {
-      const digest = Buffer.from(message)
-      return this.#do(() => this.#complete(digest))
+    if (type === START_GROUP && this.#step === 'start') {
+      const start = decodeGroupStart(message)
+      return this.#do(() => this.#startGroup(start))
     }
+    this.#refuseMessage(type)
+  }
+
+  #onData(message: Buffer, type: number): void {
+    if (type === DATA && this.#step === 'data') return this.#take(message)
+    if (type !== COMPLETE || this.#step !== 'data') return this.#refuseMessage(type)
+    const digest = Buffer.from(message)
+    this.#do(() => this.#complete(digest))
+  }
+
+  #refuseMessage(type: number): void {
     if (this.#step !== 'over') this.#refuse(new RefusedError('protocol', `message ${type} was not expected`))
   }
 
   async #prepare(offer: Offer | undefined): Promise<void> {
     if (offer === undefined) throw new RefusedError('protocol', 'the offer is malformed')
-    this.#events.admit()
     const directory = this.#directory
-    this.#reservation = directory.reserve(offer)
+    directory.checkName(offer.name)
     this.#offer = offer
+    this.#events.admit()
+    this.#reservation = directory.reserve(offer)
     this.#existing = await directory.existing(offer)
     if (this.#existing !== undefined) return this.#tellHave(offer.size, this.#existing)
     await this.#openPart(offer)
@@ -100,27 +122,45 @@ export class Reception {
   }
 
   async #start(offset: number | undefined): Promise<void> {
+    await this.#begin(offset)
+    this.#step = 'data'
+  }
+
+  async #startGroup(start: GroupStart | undefined): Promise<void> {
+    await this.#begin(start?.offset)
+    const { offset, from, number } = start!
+    const source = await this.#events.groupStream(number)
+    this.#source = source
+    this.#skipBytes = offset - from
+    this.#step = 'data'
+    source.on('close', () => {
+      if (this.#step === 'data') this.#refuse(new RefusedError('lost', "the group's stream ended"))
+    })
+    source.on('message', (message, type) => this.#onData(message, type))
+  }
+
+  async #begin(offset: number | undefined): Promise<void> {
     const offer = this.#offer!
     if (offset !== this.#had && offset !== 0) throw new RefusedError('protocol', 'a start elsewhere')
     this.#resumedFrom = offset
     if (this.#existing !== undefined) {
       // An empty file begins at its end; any other is the same if its sender says so.
-      if (offset === offer.size) {
-        this.#step = 'data'
-        return
-      }
+      if (offset === offer.size) return
       this.#existing = undefined
       this.#directory.checkMayReplace()
       await this.#openPart(offer)
     }
     await this.#part!.begin(offset)
     await this.#directory.checkSpace(this.#reservation!, offer.size - offset)
-    this.#step = 'data'
   }
 
   #take(message: Buffer): void {
     const { name, size } = this.#offer!
     const part = this.#part
+    const skipped = Math.min(this.#skipBytes, message.length)
+    this.#skipBytes -= skipped
+    if (skipped > 0 && skipped === message.length) return
+    message = message.subarray(skipped)
     if (part === undefined || message.length === 0 || part.length + message.length > size) {
       return this.#refuse(new RefusedError('protocol', 'other data than was offered'))
     }
@@ -128,14 +168,14 @@ export class Reception {
     part.write(Buffer.from(message))
     this.#reservation!.missingBytes = size - part.length
     this.#events.onProgress(name, part.length, size)
-    if (part.isFull) this.#stream.pause()
+    if (part.isFull) this.#source.pause()
   }
 
   #onWritten(): void {
     const part = this.#part
     if (part === undefined || this.#step !== 'data') return
     if (part.failure !== undefined) this.#refuse(part.failure)
-    else if (!part.isFull) this.#stream.resume()
+    else if (!part.isFull) this.#source.resume()
   }
 
   async #complete(digest: Buffer): Promise<void> {
@@ -190,6 +230,8 @@ export class Reception {
   /** Lets go of the file first, so that a sender who hears of it may offer it again. */
   #fail(why: string, isSpoilt: boolean, refusal?: Buffer): void {
     this.#step = 'over'
+    // Others of the group need not wait for this one.
+    if (this.#source !== this.#stream && !this.#source.closed) this.#source.reset()
     const part = this.#part
     this.#part = undefined
     this.#events.onFailed(this.#offer?.name, why)

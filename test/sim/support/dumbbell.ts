@@ -25,12 +25,7 @@ export class Dumbbell {
    * @returns What the host at the left sends to, in place of `target`.
    */
   connect(from: SimulatedHost, to: SimulatedHost, target: EndpointLike, accessLatencyMs = 0): EndpointLike {
-    this.#network.setPaths(from, this.#left, {
-      latencyMs: accessLatencyMs,
-      jitterMs: JITTER_MS,
-      bytesPerSecond: ACCESS_BYTES_PER_SECOND,
-      queueBytes: 16 << 20,
-    })
+    this.#network.setPaths(from, this.#left, { ...ACCESS, latencyMs: accessLatencyMs })
     this.#network.setPaths(this.#right, to, { latencyMs: 0 })
     const left = this.#left.openLink({ receiveBufferBytes: ROUTER_BUFFER_BYTES })
     const right = this.#right.openLink({ receiveBufferBytes: ROUTER_BUFFER_BYTES })
@@ -65,5 +60,8 @@ export function jain(values: readonly number[]): number {
 
 /** Routers queue on the path, not before it. */
 const ROUTER_BUFFER_BYTES = 16 << 20
-const ACCESS_BYTES_PER_SECOND = 125e6
-const JITTER_MS = 0.5
+/**
+ * Packets do not come like clockwork. If they did, the phase of flows would decide whose packets meet a full queue: a TCP that is not
+ * paced, whose growth is a second packet right behind another, would lose more of them than others.
+ */
+const ACCESS: PathOptions = { jitterMs: 5, bytesPerSecond: 125e6, queueBytes: 16 << 20 }

@@ -99,6 +99,9 @@ class Flow {
   opener: Stream | undefined
   accepted: Stream | undefined
   isOver = false
+  /** Given up by one of its users. */
+  isReset = false
+  isNeverAccepted = false
 
   constructor(
     readonly label: string,
@@ -123,7 +126,7 @@ class Flow {
     })
     stream.on('close', (error) => {
       this.ends.push(error?.message)
-      this.isOver = this.ends.length === 2
+      this.isOver = this.ends.length === (this.isNeverAccepted && this.accepted === undefined ? 1 : 2)
     })
     this.#read(stream, incoming, host)
     outgoing.feed(stream)
@@ -133,7 +136,12 @@ class Flow {
     const { random } = this
     const reader = this.kind === 'fireAndForget' ? 0 : randomBelow(random, this.kind === 'reliable' ? 4 : 3)
     if (reader === 2) return void this.#iterate(stream, incoming, host)
-    if (reader === 3) return void stream.duplex().on('data', (chunk: Buffer) => incoming.checkBytes(chunk))
+    if (reader === 3) {
+      const duplex = stream.duplex()
+      duplex.on('data', (chunk: Buffer) => incoming.checkBytes(chunk))
+      duplex.on('error', (error) => expect([this.isReset, error.message]).toEqual([true, expect.stringContaining('reset')]))
+      return
+    }
     stream.on('message', (message, handler) => {
       incoming.check(message, handler)
       // A slow one: now and then it stops for a while.
@@ -144,10 +152,24 @@ class Flow {
   }
 
   async #iterate(stream: Stream, incoming: Direction, host: SimulatedHost): Promise<void> {
-    for await (const message of stream) {
-      incoming.check(message)
-      if (randomFraction(this.random) < 0.1) await new Promise<void>((resolve) => host.clock.setTimer(resolve, 5))
+    try {
+      for await (const message of stream) {
+        incoming.check(message)
+        if (randomFraction(this.random) < 0.1) await new Promise<void>((resolve) => host.clock.setTimer(resolve, 5))
+      }
+    } catch (error) {
+      if (!this.isReset) throw error
     }
+  }
+
+  /** One of its users gives it up, wherever it is. */
+  reset(): void {
+    const stream = randomFraction(this.random) < 0.5 ? this.opener : this.accepted
+    if (stream === undefined || stream.closed || this.ends.length > 0) return
+    this.isReset = true
+    stream.reset()
+    // Nobody was told of it, and nobody will be.
+    if (this.accepted === undefined) this.isNeverAccepted = true
   }
 
   checkAtEnd(): void {
@@ -155,11 +177,20 @@ class Flow {
     const { there, back } = this
     const told = `${there.received} of ${there.sizes.length} there, ${back.received} of ${back.sizes.length} back`
     expect(this.isOver, `${where} is over; ${told}; ends: ${this.ends.join()}`).toBe(true)
+    if (this.isReset) return this.#checkReset(where)
     expect(this.ends, where).toEqual([undefined, undefined])
     there.checkAtEnd(`${where}, there`)
     back.checkAtEnd(`${where}, back`)
     this.#checkCounters(this.opener!, this.accepted!, there)
     this.#checkCounters(this.accepted!, this.opener!, back)
+  }
+
+  /** Both sides were told, but one that was through already. */
+  #checkReset(where: string): void {
+    expect(this.ends[0], where).toMatch(/cancelled/)
+    for (const stream of [this.opener, this.accepted]) {
+      expect([stream?.closed ?? true, stream?.stats().sendQueuePackets ?? 0]).toEqual([true, 0])
+    }
   }
 
   /** What one side counts, the other does. */
@@ -251,7 +282,9 @@ class World {
       const forMs = randomBelow(random, randomFraction(random) < 0.7 ? 300 : LONGEST_DISTURBANCE_MS)
       const undo = DISTURBANCES[randomBelow(random, DISTURBANCES.length)]!
       this.network.clock.setTimer(() => this.#disturbFor(undo, forMs), atMs)
-      atMs += forMs + randomBelow(random, 200)
+      const victim = this.#flows[randomBelow(random, this.#flows.length)]!
+      if (randomFraction(random) < 0.15) this.network.clock.setTimer(() => victim.reset(), atMs + randomBelow(random, 100))
+      atMs += forMs + 1 + randomBelow(random, 200)
     }
     return atMs
   }

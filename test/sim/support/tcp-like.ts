@@ -14,10 +14,9 @@ export class TcpLikeSender {
   readonly #to: EndpointLike
   readonly #segment: Buffer
   readonly #isCubic: boolean
+  /** Segments. */
   window = 10
-  threshold = Infinity
-  retransmitted = 0
-  timeouts = 0
+  #threshold = Infinity
   #next = 0
   #una = 0
   readonly #sacked = new Set<number>()
@@ -78,34 +77,34 @@ export class TcpLikeSender {
         delivered++
       }
     }
-    this.#noticeLost(nowMs)
+    this.#noticeLost()
     if (delivered > 0 && this.#una > this.#recoverUntil) this.#grow(delivered, nowMs)
   }
 
   /** RFC 6675: lost is what three later ones have overtaken. */
-  #noticeLost(nowMs: number): void {
+  #noticeLost(): void {
     let overtaken = 0
     for (let segment = this.#highestSacked; segment >= this.#una; segment--) {
       if (this.#sacked.has(segment)) overtaken++
       else if (overtaken >= 3 && !this.#again.has(segment) && !this.#lost.has(segment)) {
         this.#lost.add(segment)
-        if (segment > this.#recoverUntil) this.#shrink(nowMs)
+        if (segment > this.#recoverUntil) this.#shrink()
       }
     }
   }
 
-  #shrink(_nowMs: number): void {
+  #shrink(): void {
     this.#recoverUntil = this.#next - 1
-    if (!this.#isCubic) this.window = this.threshold = Math.max(2, this.#pipe() / 2)
+    if (!this.#isCubic) this.window = this.#threshold = Math.max(2, this.#pipe() / 2)
     else {
       this.#windowMax = this.window < this.#windowMax ? this.window * 0.85 : this.window
-      this.window = this.threshold = Math.max(2, this.window * 0.7)
+      this.window = this.#threshold = Math.max(2, this.window * 0.7)
       this.#epochMs = -1
     }
   }
 
   #grow(delivered: number, nowMs: number): void {
-    if (this.window < this.threshold) {
+    if (this.window < this.#threshold) {
       this.window += delivered
       return
     }
@@ -148,7 +147,6 @@ export class TcpLikeSender {
     if (isAgain) {
       this.#lost.delete(segment)
       this.#again.add(segment)
-      this.retransmitted++
     }
     this.#sentMs.set(segment, this.#clock.nowMs())
     this.#segment.writeUInt32LE(segment)
@@ -174,8 +172,7 @@ export class TcpLikeSender {
   }
 
   #onTimeout(): void {
-    this.timeouts++
-    this.#shrink(this.#clock.nowMs())
+    this.#shrink()
     this.window = 1
     for (let segment = this.#una; segment < this.#next; segment++) if (!this.#sacked.has(segment)) this.#lost.add(segment)
     this.#again.clear()

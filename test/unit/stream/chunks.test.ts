@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Assembly } from '../../../src/stream/assembly.js'
 import { FramePool, type FrameSlot } from '../../../src/stream/frame-pool.js'
-import { FrameWriter, type LongMessage } from '../../../src/stream/frame-writer.js'
+import { FrameWriter, longMessage } from '../../../src/stream/frame-writer.js'
 import { CHUNK_FLAG, DATA, RESET_REASON } from '../../../src/stream/wire.js'
 import { checkProperty } from '../support/check-property.js'
 
@@ -42,7 +42,7 @@ function write(messages: readonly Uint8Array[]): FrameSlot[] {
       writer.writeWhole(slot, message, i & 255)
       continue
     }
-    const long: LongMessage = { source: message, sourceAt: 0, offset: 0, length: message.length, handler: i & 255 }
+    const long = longMessage(message, i & 255)
     while (long.offset < long.length) {
       if (!writer.isWorthAPiece(slot)) slot = begin()
       writer.writePiece(slot, long)

@@ -66,7 +66,13 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
   fc.record({
     type: type(TYPE.nak),
     stream: uint32,
-    ranges: fc.array(fc.record({ first: uint32, count: window }), { minLength: 1, maxLength: MAX_NAK_RANGES }),
+    ranges: fc.oneof(
+      fc.record({ first: uint32, count: window }).map((range) => [range]),
+      fc.array(fc.record({ first: uint32, count: fc.integer({ min: 1, max: 512 }) }), {
+        minLength: 1,
+        maxLength: MAX_NAK_RANGES,
+      }),
+    ),
   }),
   fc.record({ type: type(TYPE.heartbeat), stream: uint32, floor: uint32, next: uint32, timestamp: uint32, flags: uint8 }),
   fc.record({ type: type(TYPE.reset), stream: uint32, reason: uint16 }),
@@ -89,6 +95,7 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
     mask: fc.record({ low: uint32, high: uint32 }),
     most: fc.integer({ min: 1, max: SPAN_PACKETS }),
   }),
+  fc.record({ type: type(TYPE.gone), stream: uint32 }),
   fc.record({ type: type(TYPE.probe), frameBytes: uint16 }),
   fc.record({ type: type(TYPE.probeAck), frameBytes: uint16 }),
 )
