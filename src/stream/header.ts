@@ -42,13 +42,6 @@ export function writeHeader(
   writeUint32(out, HEADER.receiverLife, receiver.life)
 }
 
-/** What follows the header of a data frame that goes to a group. */
-export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
-  writeUint32(out, DATA.stream, stream)
-  writeUint32(out, DATA.packet, packet)
-  writeUint32(out, DATA.timestamp, timestamp)
-}
-
 /** Who exchanges data frames, and how they are protected. */
 export interface DataRoute {
   readonly integrityMode: number
@@ -75,13 +68,6 @@ export function writeDataHeader(
   words[DATA.stream / 4] = stream
   words[DATA.packet / 4] = packet
   words[DATA.timestamp / 4] = timestamp
-}
-
-/** What differs between the data frames of a stream, behind the header. */
-export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
-  writeUint32(out, DATA.stream, stream)
-  writeUint32(out, DATA.packet, packet)
-  writeUint32(out, DATA.timestamp, timestamp)
 }
 
 const MARK_MASK = 0xc0
