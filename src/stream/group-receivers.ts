@@ -1,5 +1,6 @@
+import type { StatusFrame } from './control-frame.js'
 import type { GroupMember } from './group-member.js'
-import type { GroupProgress } from './group-sending.js'
+import type { GroupProgress, GroupSending } from './group-sending.js'
 import type { RoundTrip } from './round-trip.js'
 
 /** The receivers of a publication: how far they are together, and who loses most. */
@@ -31,6 +32,27 @@ export class GroupReceivers {
     return true
   }
 
+  /** When one is to be told again that there is this stream. */
+  get deadlineMs(): number {
+    let deadlineMs = Infinity
+    for (const { opening } of this.unanswered) deadlineMs = Math.min(deadlineMs, opening!.deadlineMs)
+    return deadlineMs
+  }
+
+  /** A member says how far it is. Did it lose something, and loses most of all? Undefined: what it says cannot be. */
+  onStatus(member: GroupMember, frame: StatusFrame, sending: GroupSending, nowMs: number): boolean | undefined {
+    const next = sending.fromWire(frame.next)
+    const consumed = sending.fromWire(frame.consumed)
+    if (next > sending.next || consumed > next || frame.beyond > sending.next - next) return undefined
+    const lost = member.countLosses(sending.fromWire(frame.highest), frame.missed)
+    if (consumed > member.consumed) member.progressMs = nowMs
+    member.next = Math.max(member.next, next)
+    member.consumed = Math.max(member.consumed, consumed)
+    member.delivered = Math.max(member.delivered, next + frame.beyond)
+    this.hasChanged = true
+    return lost > 0 && this.#isRepresentative(member)
+  }
+
   /** How far all of them are; undefined without receivers. */
   progress(): GroupProgress | undefined {
     this.hasChanged = false
@@ -50,7 +72,7 @@ export class GroupReceivers {
   }
 
   /** A member has told of losses: is it the one that loses most? */
-  isRepresentative(member: GroupMember): boolean {
+  #isRepresentative(member: GroupMember): boolean {
     const before = this.representative
     if (before === undefined || member.lossRate >= before.lossRate) this.representative = member
     else if (before === member) this.#findRepresentative()

@@ -1,8 +1,8 @@
 /**
  * Sequenced streams of messages between nodes on any link: fire-and-forget, best effort, reliable. Wire: `docs/wire/stream.md`.
  *
- * May import core, system (the default clock and randomness), `node:crypto`, `node:events`, `node:stream`. Knows links, no sockets.
- * Codecs, halves of streams, congestion control and path are pure: time, bytes and randomness are passed in.
+ * May import core, fec (repairs of groups), system (the default clock and randomness), `node:crypto`, `node:events`, `node:stream`. Knows
+ * links, no sockets. Codecs, halves of streams, congestion control and path are pure: time, bytes and randomness are passed in.
  */
 export { fixedRate, type CongestionControl, type CongestionControlFactory, type RoundTripTimes } from './congestion-control.js'
 export { createNode, StreamNode, type NodeEvents, type NodeStatistics } from './node.js'

@@ -63,6 +63,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   readonly #speaker: GroupSpeaker
   readonly #slow: SlowWatch
   #peers = new Map<GroupMember, Peer>()
+  /** At the very beginning all receivers are waited for, so that they need not ask for the first packets. -1: not yet, 0: no more. */
   #holdUntilMs = -1
   /** Since `close`: has a receiver gone that had not read everything? */
   #hasLost = false
@@ -220,7 +221,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** Is there something that may leave, and somebody to send it to? @internal */
   get hasWork(): boolean {
-    if (this.#closed || !this.#sending.hasWork || this.#isHeld) return false
+    if (this.#closed || !this.#sending.hasWork || this.#holdUntilMs > 0) return false
     return this.#receivers.members.length > 0 || this.kind === 'fireAndForget'
   }
 
@@ -269,10 +270,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const { isPaceLimited, isWindowLimited } = this.#path
     const waitsForPace = this.hasWork && isPaceLimited && (!isWindowLimited || this.#sending.hasRepairs)
     const pace = waitsForPace ? this.#path.nextSendMs() : Infinity
-    const hold = this.#isHeld ? this.#holdUntilMs : Infinity
-    let opening = Infinity
-    for (const member of this.#receivers.unanswered) opening = Math.min(opening, member.opening!.deadlineMs)
-    return Math.min(pace, hold, opening, this.#sending.deadlineMs, this.#slow.deadlineMs)
+    const hold = this.#holdUntilMs > 0 ? this.#holdUntilMs : Infinity
+    return Math.min(pace, hold, this.#receivers.deadlineMs, this.#sending.deadlineMs, this.#slow.deadlineMs)
   }
 
   /** @internal */
@@ -299,22 +298,13 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   /** @internal */
   onStatus(member: GroupMember, frame: StatusFrame, nowMs: number): void {
     this.#answered(member)
-    const next = this.#sending.fromWire(frame.next)
-    const consumed = this.#sending.fromWire(frame.consumed)
     if (this.kind !== 'fireAndForget') {
-      if (next > this.#sending.next || consumed > next || frame.beyond > this.#sending.next - next) return
-      const lost = member.countLosses(this.#sending.fromWire(frame.highest), frame.missed)
-      if (lost > 0 && this.#receivers.isRepresentative(member)) {
-        this.#path.congestion.onLost(nowMs - this.#path.roundTrip.smoothedMs, nowMs)
-      }
-      if (consumed > member.consumed) member.progressMs = nowMs
-      member.next = Math.max(member.next, next)
-      member.consumed = Math.max(member.consumed, consumed)
-      member.delivered = Math.max(member.delivered, next + frame.beyond)
-      this.#receivers.hasChanged = true
+      const hasLost = this.#receivers.onStatus(member, frame, this.#sending, nowMs)
+      if (hasLost === undefined) return
+      if (hasLost) this.#path.congestion.onLost(nowMs - this.#path.roundTrip.smoothedMs, nowMs)
     }
     const isEnd = (frame.flags & STATUS_FLAG.ended) !== 0 && this.#sending.isEnded && !this.#sending.hasWork
-    if (isEnd && next === this.#sending.filled) this.#forget(member, undefined)
+    if (isEnd && this.#sending.fromWire(frame.next) === this.#sending.filled) this.#forget(member, undefined)
     this.#host.touch(this)
   }
 
@@ -356,11 +346,6 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   #abandon(error: StreamError): void {
     for (const member of this.#receivers.members) this.#speaker.sayReset(member, RESET_REASON.cancelled)
     this.destroy(error)
-  }
-
-  /** At the very beginning all receivers are waited for, so that they need not ask for the first packets at once. */
-  get #isHeld(): boolean {
-    return this.#holdUntilMs > 0
   }
 
   #memberOf(peer: Peer): GroupMember | undefined {

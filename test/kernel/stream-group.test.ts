@@ -18,7 +18,10 @@ interface Receiver {
 async function receiver(groupPort: number): Promise<Receiver> {
   const link = await bound({ receiveBufferBytes: 1 << 20 }, { address: '127.0.0.1' })
   const options = { reuseAddress: true, receiveBufferBytes: 1 << 20 }
-  const groupLink = await bound({ ...options, ...(capabilities().multicastAll ? { multicastAll: false } : {}) }, groupAt(groupPort))
+  const groupLink = await bound(
+    { ...options, ...(capabilities().multicastAll ? { multicastAll: false } : {}) },
+    groupAt(groupPort),
+  )
   groupLink.joinGroup(GROUP_ADDRESS, { interface: 'lo' })
   const node = createNode({ link, groupLink })
   const received: number[] = []

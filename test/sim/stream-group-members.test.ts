@@ -154,6 +154,18 @@ describe.each([
   })
 })
 
+test('a receiver that multicast does not reach gets everything by its own address', async () => {
+  const network = new SimulatedNetwork(9, { path: { latencyMs: 2 } })
+  const made = await makeGroup(network, 3)
+  made.receivers[0]!.link.leaveGroup(GROUP.address)
+  const publication = publish(made, { group: GROUP, congestionControl: control })
+  const seen = watch(publication)
+  pourAll(publication, 50, bytes)
+  await network.clock.runUntilTrueAsync(() => seen.closed !== undefined, 60_000)
+  for (const { received } of made.receivers) expect(received).toEqual(numbers(0, 50))
+  made.close()
+})
+
 describe('a receiver that does not read', () => {
   async function slow(policy: 'wait' | 'drop' | { quorum: number }, slowCount: number): Promise<string[]> {
     const network = new SimulatedNetwork(6, { path: { latencyMs: 2, lossProbability: 0.01 } })
@@ -173,7 +185,10 @@ describe('a receiver that does not read', () => {
     const kept = made.sender.stats().frameMemoryBytes
     expect(kept).toBeLessThanOrEqual(120_000)
     const fast = made.receivers.slice(slowCount)
-    const state = [...seen.gone.filter((line) => !line.endsWith('fine')).sort(), fast.every(({ received }) => received.length === 2000)]
+    const state = [
+      ...seen.gone.filter((line) => !line.endsWith('fine')).sort(),
+      fast.every(({ received }) => received.length === 2000),
+    ]
     for (const { stream } of made.receivers) stream!.resume()
     // Without receivers it waits for some.
     if (publication.receivers.length === 0) publication.reset()
