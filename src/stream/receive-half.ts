@@ -1,9 +1,10 @@
 import { Assembly, type AssemblyOwner } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
 import type { FrameSlot } from './frame-pool.js'
+import { EarlyMessages } from './early-messages.js'
 import { MissingPackets } from './missing-packets.js'
 import { Pieces } from './pieces.js'
-import { GONE, ReceiveWindow } from './receive-window.js'
+import { DONE, GONE, ReceiveWindow } from './receive-window.js'
 import {
   emptyReceiveCounters,
   type NakSchedule,
@@ -41,6 +42,8 @@ export class ReceiveHalf implements AssemblyOwner {
   readonly #assembly: Assembly
   readonly #naks: NakSchedule
   readonly #statuses: StatusSchedule
+  /** Of a stream that is not ordered, once something is missing. */
+  #early: EarlyMessages | undefined
   #pieces: Pieces | undefined
   /** The first packet that does not exist, once that is known. */
   #final = Infinity
@@ -153,6 +156,8 @@ export class ReceiveHalf implements AssemblyOwner {
     if (!this.#isPaused || this.#isDisposed) return
     this.#isPaused = false
     this.#deliverQueued()
+    const { next, highest } = this.#window
+    for (let packet = next + 1; this.#early !== undefined && packet < highest; packet++) this.#deliverEarly(packet, false)
   }
 
   /** A status is to be said at the next opportunity. */
@@ -271,6 +276,18 @@ export class ReceiveHalf implements AssemblyOwner {
     window.put(packet, slot)
     if (window.next === window.highest) this.#naks.onComplete()
     this.#deliverQueued()
+    if (this.#options.ordered || packet <= window.next) return
+    this.#early ??= new EarlyMessages(window, this.#context.maxMessageBytes, this.#context.budget)
+    this.#early.add(packet)
+    this.#deliverEarly(packet, true)
+  }
+
+  /** What a packet brings that waits behind a missing one. */
+  #deliverEarly(packet: number, isNew: boolean): void {
+    if (this.#isPaused || this.#isDelivering || this.#isDisposed) return
+    this.#isDelivering = true
+    this.#early!.deliver(packet, isNew, (message, handler) => this.onMessage(message, handler) && !this.#isDisposed)
+    this.#isDelivering = false
   }
 
   /** Packets up to `highest` exist: those before `end` that nobody has heard of were missed. False: no memory to note it in. */
@@ -316,6 +333,16 @@ export class ReceiveHalf implements AssemblyOwner {
     }
   }
 
+  #readSlot(slot: FrameSlot): boolean | undefined {
+    const assembly = this.#assembly
+    if (this.#early !== undefined) {
+      return this.#early.readRest(this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
+    }
+    const read = assembly.read(slot.memory, slot.cursor, slot.length)
+    slot.cursor = assembly.at
+    return read
+  }
+
   /** The oldest packet that waits. False: its reader stopped, or it is malformed. */
   #deliverOne(): boolean {
     const window = this.#window
@@ -327,14 +354,17 @@ export class ReceiveHalf implements AssemblyOwner {
       this.#loseAll(packets)
       return true
     }
-    const read = this.#assembly.read(slot.memory, slot.cursor, slot.length)
+    if (slot === DONE) {
+      window.consume()
+      return true
+    }
+    const read = this.#readSlot(slot)
     if (this.#isDisposed) return false
     if (read === undefined) {
       this.#owner.onFailure(this.#assembly.failure)
       return false
     }
-    slot.cursor = this.#assembly.at
-    if (!read && slot.cursor < slot.length) return false
+    if (!read && (this.#early === undefined ? slot.cursor < slot.length : this.#early.hasRest(window.consumed))) return false
     window.consume()
     return read
   }

@@ -7,6 +7,8 @@ export interface ReceivingOptions {
   readonly kind: 'reliable' | 'bestEffort' | 'fireAndForget'
   readonly initialPacket: number
   readonly windowPackets: number
+  /** Are messages delivered in their order? Otherwise as soon as they are complete. */
+  readonly ordered: boolean
 }
 
 /** What a receiving direction shares with the others from the same peer. */

@@ -88,6 +88,13 @@ export function emptySendCounters(): SendCounters {
   }
 }
 
+/** What keeps a sending direction from sending more. */
+export function limitOf(sending: Sending | undefined, path: Path): 'nothing' | 'window' | 'congestion' | 'pace' {
+  if (sending?.hasWork === true && path.isWindowLimited) return 'congestion'
+  if (sending?.hasWork === true && path.isPaceLimited) return 'pace'
+  return sending?.isWindowFull === true ? 'window' : 'nothing'
+}
+
 /** Frames that are sent while they are still in the processor's cache, and before the tick ends: about what one coalesced message carries. */
 export const BURST_BYTES = 65_536
 

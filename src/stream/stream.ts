@@ -11,12 +11,12 @@ import { ReceiveHalf } from './receive-half.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import { Repetition } from './repetition.js'
 import { SendHalf } from './send-half.js'
-import { emptySendCounters, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
+import { emptySendCounters, limitOf, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamEvents, StreamStatistics } from './stream-events.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
 import { UnnumberedSendHalf } from './unnumbered-send-half.js'
-import { HEARTBEAT_FLAG, KIND, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
+import { HEARTBEAT_FLAG, KIND, OPEN_OPTION, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
 export interface StreamPeer {
@@ -46,6 +46,8 @@ export interface StreamPeer {
 export class Stream extends EventEmitter<StreamEvents> implements Scheduled, SendingOwner, ReceivingOwner {
   readonly peer: StreamPeer
   readonly kind: StreamKind
+  /** Are messages delivered in their order, or as soon as they are complete? */
+  readonly ordered: boolean
   readonly label: string
   /** The number of the stream; unique with {@link isOpener} while both nodes live. */
   readonly id: number
@@ -78,6 +80,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.id = id
     this.isOpener = isOpener
     this.kind = options.kind
+    this.ordered = options.ordered
     this.label = options.label
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
@@ -140,9 +143,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
   reset(reason: number = RESET_REASON.cancelled): void {
-    if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
-    this.destroy(resetError(reason, 'this side'), reason)
+    this.#giveUp(reason, resetError(reason, 'this side'))
   }
 
   get closed(): boolean {
@@ -174,22 +175,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** What was counted since the stream was opened; a copy. */
   stats(): StreamStatistics {
-    const { path } = this.peer.sending
     const sending = this.#sending
-    const isWaiting = sending?.hasWork === true
     return {
       ...(sending?.counters ?? emptySendCounters()),
       ...this.#receiving.counters,
       sendQueuePackets: sending?.queuedPackets ?? 0,
       receiveQueuePackets: this.#receiving.queuedPackets,
-      limitedBy:
-        isWaiting && path.isWindowLimited
-          ? 'congestion'
-          : isWaiting && path.isPaceLimited
-            ? 'pace'
-            : sending?.isWindowFull
-              ? 'window'
-              : 'nothing',
+      limitedBy: limitOf(sending, this.peer.sending.path),
     }
   }
 
@@ -354,9 +346,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   readonly #onAbort = (): void => {
+    this.#giveUp(RESET_REASON.cancelled, new StreamError('ABORT_ERR', 'The stream was aborted'))
+  }
+
+  #giveUp(reason: number, error: StreamError): void {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
-    this.destroy(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
+    this.destroy(error, reason)
   }
 
   #sender(): Sending {
@@ -365,10 +361,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   #sayOpen(): void {
-    const { label, windowPackets, initialPacket } = this.#options
+    const { label, windowPackets, initialPacket, ordered } = this.#options
     const kind = KIND[this.kind]
+    const options = ordered ? 0 : OPEN_OPTION.unordered
     this.peer.sendStreamControl(
-      { type: TYPE.open, stream: this.id, kind, options: 0, packet: initialPacket, windowPackets, label },
+      { type: TYPE.open, stream: this.id, kind, options, packet: initialPacket, windowPackets, label },
       this.isOpener,
     )
   }
