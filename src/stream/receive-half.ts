@@ -7,6 +7,7 @@ import { Pieces } from './pieces.js'
 import { DONE, GONE, ReceiveWindow } from './receive-window.js'
 import {
   emptyReceiveCounters,
+  type IdleReceiving,
   type NakSchedule,
   type ReceiveCounters,
   type ReceivingContext,
@@ -34,7 +35,7 @@ const TO_ONE: ReceivingSchedules = {
  * NAK go out.
  */
 export class ReceiveHalf implements AssemblyOwner {
-  readonly counters: ReceiveCounters = emptyReceiveCounters()
+  readonly counters: ReceiveCounters
   readonly #options: ReceivingOptions
   readonly #context: ReceivingContext
   readonly #owner: ReceivingOwner
@@ -48,18 +49,27 @@ export class ReceiveHalf implements AssemblyOwner {
   /** The first packet that does not exist, once that is known. */
   #final = Infinity
   #hasEnded = false
-  #isPaused = true
+  #isPaused: boolean
   #isDelivering = false
   #isDisposed = false
   /** Of the latest frame that said when it left. */
   #timestamp = 0
   #timestampMs = 0
 
-  constructor(options: ReceivingOptions, context: ReceivingContext, owner: ReceivingOwner, schedules = TO_ONE) {
+  /** @param before One that had become idle, in whose place this comes. */
+  constructor(
+    options: ReceivingOptions,
+    context: ReceivingContext,
+    owner: ReceivingOwner,
+    schedules = TO_ONE,
+    before?: IdleReceiving,
+  ) {
+    this.counters = before?.counters ?? emptyReceiveCounters()
+    this.#isPaused = before?.isPaused ?? true
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#window = new ReceiveWindow(options.initialPacket, context.pool, context.budget)
+    this.#window = new ReceiveWindow(before?.position ?? options.initialPacket, context.pool, context.budget)
     this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
     this.#naks = schedules.naks(this.#window, context)
     this.#statuses = schedules.statuses(options, context)
@@ -71,6 +81,16 @@ export class ReceiveHalf implements AssemblyOwner {
 
   get hasEnded(): boolean {
     return this.#hasEnded
+  }
+
+  /** What is to be kept of this while nothing happens; undefined: something does. */
+  whenIdle(): IdleReceiving | undefined {
+    const { consumed, highest } = this.#window
+    const waits = consumed !== highest || this.#final !== Infinity || this.#isDelivering || this.#isDisposed
+    if (waits || !this.#assembly.isIdle || this.#pieces?.isEmpty === false) return undefined
+    if (this.deadlineMs !== Infinity || this.#statuses.hasMore?.(consumed) !== false) return undefined
+    this.dispose()
+    return { counters: this.counters, position: this.#window.toWire(consumed), isPaused: this.#isPaused }
   }
 
   /** Packets that wait for others, or for the user. */

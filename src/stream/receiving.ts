@@ -58,6 +58,8 @@ export interface StatusSchedule {
   force(): void
   /** The end of a batch: more is not there. `consumed`: packets handed to the user. */
   isDue(consumed: number, nowMs: number): boolean
+  /** Is there something that was not said? Without this, the half that has it is never taken to be idle. */
+  hasMore?(consumed: number): boolean
   /** After `isDue` was true. */
   onSaid(consumed: number, nowMs: number): void
 }
@@ -80,6 +82,14 @@ export interface ReceiveCounters {
   unread: number
   naksSent: number
   statusesSent: number
+}
+
+/** What is left of a half while nothing happens. */
+export interface IdleReceiving {
+  readonly counters: ReceiveCounters
+  /** The number of the next packet, as on the wire. */
+  readonly position: number
+  readonly isPaused: boolean
 }
 
 export interface Status {

@@ -7,15 +7,14 @@ import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
 import type { StreamHost } from './host.js'
-import { ReceiveHalf } from './receive-half.js'
+import { Halves } from './halves.js'
+import type { ReceiveHalf } from './receive-half.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import { Repetition } from './repetition.js'
-import { SendHalf } from './send-half.js'
-import { emptySendCounters, limitOf, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
+import { limitOf, type Sending, type SendingContext, type SendingOwner, type Sent } from './sending.js'
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamEvents, StreamStatistics } from './stream-events.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
-import { UnnumberedSendHalf } from './unnumbered-send-half.js'
 import { HEARTBEAT_FLAG, KIND, OPEN_OPTION, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
@@ -62,8 +61,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Has data that may leave. @internal */
   isQueued = false
   readonly #options: ResolvedStreamOptions
-  #sending: Sending | undefined
-  readonly #receiving: ReceiveHalf
+  readonly #halves = new Halves()
   /** Says that there is this stream, until the other side is known to know it. */
   #opening: Repetition | undefined
   #isUserPaused = false
@@ -71,6 +69,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
   #closed = false
+  /** Lets go of the signal that aborts the stream. */
+  #disobey: (() => void) | undefined
   #closeTimer: { cancel(): void } | undefined
 
   /** @internal */
@@ -85,9 +85,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
     this.#opening = isOpener ? new Repetition() : undefined
-    this.#receiving = new ReceiveHalf(options, peer.receiving, this)
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (options.signal?.aborted) queueMicrotask(this.#onAbort)
+    if (options.signal !== undefined) this.#obey(options.signal)
   }
 
   /**
@@ -99,7 +97,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
    * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
-    if (this.#closed || this.#sending?.isEnded) throw closedError('stream')
+    if (this.#closed || this.#halves.sending?.isEnded) throw closedError('stream')
     if (handler !== 0) checkInteger('handler', handler, 0, 255)
     const bytes = messageBytes(message)
     if (bytes.length > this.maxMessageBytes) {
@@ -120,7 +118,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** No more messages from this side. The other side gets 'end' when it has read all of them. */
   end(): void {
-    if (this.#closed || this.#sending?.isEnded) return
+    if (this.#closed || this.#halves.sending?.isEnded) return
     this.#sender().end(this.peer.host.nowMs())
     this.peer.host.touch(this)
   }
@@ -135,7 +133,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     if (this.#closed) return Promise.resolve(this.#error === undefined)
     this.end()
     this.removeAllListeners('message')
-    this.#receiving.resume()
+    this.receiving.resume()
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
     this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
     return closed
@@ -158,7 +156,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Stops 'message' events; what arrives waits, and soon the sender with it. */
   pause(): this {
     this.#isUserPaused = true
-    this.#receiving.pause()
+    this.receiving.pause()
     return this
   }
 
@@ -175,12 +173,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** What was counted since the stream was opened; a copy. */
   stats(): StreamStatistics {
-    const sending = this.#sending
+    const { sending, receiving } = this.#halves
     return {
-      ...(sending?.counters ?? emptySendCounters()),
-      ...this.#receiving.counters,
+      ...this.#halves.counters(),
       sendQueuePackets: sending?.queuedPackets ?? 0,
-      receiveQueuePackets: this.#receiving.queuedPackets,
+      receiveQueuePackets: receiving?.queuedPackets ?? 0,
       limitedBy: limitOf(sending, this.peer.sending.path),
     }
   }
@@ -206,17 +203,17 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** @internal */
   sendNext(nowMs: number): Sent {
-    return this.#sending!.sendNext(nowMs)
+    return this.#halves.sending!.sendNext(nowMs)
   }
 
   /** @internal */
   get hasWork(): boolean {
-    return !this.#closed && this.#sending?.hasWork === true
+    return !this.#closed && this.#halves.sending?.hasWork === true
   }
 
   /** @internal */
   get receiving(): ReceiveHalf {
-    return this.#receiving
+    return this.#halves.receiver(this.#options, this.peer.receiving, this)
   }
 
   /** The other side knows the stream. @internal */
@@ -227,14 +224,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** @internal */
   onStatus(frame: StatusFrame, nowMs: number): void {
     this.#opening = undefined
-    this.#sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
+    this.#halves.sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
     this.peer.host.touch(this)
   }
 
   /** @internal */
   onNak(ranges: readonly PacketRange[], nowMs: number): void {
     this.#opening = undefined
-    this.#sending?.onNak(ranges, nowMs)
+    this.#halves.sending?.onNak(ranges, nowMs)
     this.peer.host.touch(this)
   }
 
@@ -242,14 +239,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onHeartbeat(frame: HeartbeatFrame, nowMs: number): void {
     this.#opening = undefined
     const isFinal = (frame.flags & HEARTBEAT_FLAG.final) !== 0
-    this.#receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
+    this.receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
     this.peer.host.touch(this)
   }
 
   /** The other side has reset the stream. @internal */
   onReset(reason: number): void {
     // It had everything, and has forgotten the stream since.
-    const isFinished = reason === RESET_REASON.finished && this.#receiving.hasEnded && this.#sending?.isEnded === true
+    const isFinished =
+      reason === RESET_REASON.finished && this.#halves.receiving?.hasEnded === true && this.#halves.sending?.isEnded === true
     this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
   }
 
@@ -260,7 +258,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** @internal */
   onDrain(): void {
-    if (!this.#sending?.isEnded) this.#emit('drain')
+    if (!this.#halves.sending?.isEnded) this.#emit('drain')
   }
 
   /** @internal */
@@ -272,7 +270,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onMessage(message: Buffer, handler: number): void {
     if (this.#iterator?.isWaiting) {
       this.#iterator.offer(Buffer.from(message))
-      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#receiving.pause()
+      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#halves.receiving?.pause()
     }
     try {
       this.emit('message', message, handler)
@@ -303,14 +301,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     if (this.#closed) return
     if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) this.#sayOpen()
     this.#sayHowFar(nowMs)
-    const heartbeat = this.#opening === undefined ? this.#sending?.takeHeartbeat(nowMs) : undefined
+    const heartbeat = this.#opening === undefined ? this.#halves.sending?.takeHeartbeat(nowMs) : undefined
     if (heartbeat !== undefined) {
       const { floor, next, isFinal } = heartbeat
       const timestamp = this.peer.host.timestamp(nowMs)
       const flags = isFinal ? HEARTBEAT_FLAG.final : 0
       this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
     }
-    if (this.#receiving.hasEnded && this.#sending?.isEndAcknowledged) this.destroy(undefined, RESET_REASON.finished)
+    if (this.#halves.receiving?.hasEnded && this.#halves.sending?.isEndAcknowledged)
+      this.destroy(undefined, RESET_REASON.finished)
   }
 
   /** @internal */
@@ -321,14 +320,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** When {@link settle} is due again. @internal */
   nextDeadlineMs(): number {
     if (this.#closed) return Infinity
-    const sending = this.#opening?.deadlineMs ?? this.#sending?.deadlineMs ?? Infinity
-    return Math.min(sending, this.#receiving.deadlineMs)
+    const sending = this.#opening?.deadlineMs ?? this.#halves.sending?.deadlineMs ?? Infinity
+    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity)
   }
 
   /** @internal */
   trim(): void {
-    this.#sending?.trim()
-    this.#receiving.trim()
+    if (!this.isTouched && !this.#closed) this.#halves.trim()
   }
 
   /** Ends here and now; `reason` is what the other side is told if it asks. @internal */
@@ -336,17 +334,19 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     if (this.#closed) return
     this.#closed = true
     this.#error = error
-    this.#sending?.dispose()
-    this.#receiving.dispose()
+    this.#halves.dispose()
     this.#closeTimer?.cancel()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#disobey?.()
     this.peer.forget(this, reason)
     this.#iterator?.end(error)
     queueMicrotask(() => this.#emit('close', error))
   }
 
-  readonly #onAbort = (): void => {
-    this.#giveUp(RESET_REASON.cancelled, new StreamError('ABORT_ERR', 'The stream was aborted'))
+  #obey(signal: AbortSignal): void {
+    const abort = (): void => this.#giveUp(RESET_REASON.cancelled, new StreamError('ABORT_ERR', 'The stream was aborted'))
+    signal.addEventListener('abort', abort, { once: true })
+    this.#disobey = () => signal.removeEventListener('abort', abort)
+    if (signal.aborted) queueMicrotask(abort)
   }
 
   #giveUp(reason: number, error: StreamError): void {
@@ -356,8 +356,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   #sender(): Sending {
-    const Half = this.kind === 'fireAndForget' ? UnnumberedSendHalf : SendHalf
-    return (this.#sending ??= new Half(this.#options, this.peer.sending, this))
+    return this.#halves.sender(this.#options, this.peer.sending, this)
   }
 
   #sayOpen(): void {
@@ -371,13 +370,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   #sayHowFar(nowMs: number): void {
-    const status = this.#receiving.takeStatus(nowMs)
+    const receiving = this.#halves.receiving
+    if (receiving === undefined) return
+    const status = receiving.takeStatus(nowMs)
     if (status !== undefined) {
       const { isEnded, ...fields } = status
       const flags = isEnded ? STATUS_FLAG.ended : 0
       this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags }, this.isOpener)
     }
-    const ranges = this.#receiving.takeNak(nowMs)
+    const ranges = receiving.takeNak(nowMs)
     if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
   }
 
@@ -385,7 +386,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   #updateReading(): void {
     if (this.#closed || this.#isUserPaused) return
     if (this.listenerCount('message') === 0 && !this.#iterator?.isWaiting) return
-    this.#receiving.resume()
+    this.receiving.resume()
     this.peer.host.touch(this)
   }
 
