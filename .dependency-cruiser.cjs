@@ -18,11 +18,11 @@ const rooms = {
   channel: { rooms: ['core', 'binding', 'socket', 'net', 'system'], node: ['events'], packages: [] },
   dgram: {
     rooms: ['core', 'binding', 'socket'],
-    node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'module', 'util', 'worker_threads'],
+    node: ['async_hooks', 'child_process', 'cluster', 'dgram', 'dns', 'fs', 'module', 'util', 'worker_threads'],
     packages: [],
   },
   stream: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events', 'stream'], packages: [] },
-  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'stream'], packages: [] },
+  'net-stream': { rooms: ['core', 'socket', 'stream', 'system'], node: ['dns', 'events', 'net', 'stream'], packages: [] },
   testing: { rooms: ['core'], node: ['events', 'timers'], packages: [] },
   fec: { rooms: ['core', 'binding'], node: [], packages: [] },
   strokkur: { rooms: ['core', 'fec', 'system'], node: ['crypto', 'events'], packages: [] },

@@ -1,8 +1,7 @@
 // A sender that waits when its queue is full, and the counters of both sides, which add up.
 //   node examples/back-pressure.mjs
-import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import { UdpSocket } from 'geysir'
+import { UdpSocket, drained } from 'geysir'
 
 const DATAGRAMS = 20_000
 const BURST = 100
@@ -24,10 +23,10 @@ for (let count = 0; count < DATAGRAMS;) {
     if (count % BURST === 0) await turn()
   } else {
     // Not queued. A network card that is slower than this loop leads here; loopback never does.
-    await once(sender, 'drain')
+    await drained(sender)
   }
 }
-if (!sender.flush()) await once(sender, 'drain')
+if (!sender.flush()) await drained(sender)
 sender.close()
 
 const { datagramsQueued, datagramsSent, datagramsFailed, datagramsDiscarded } = sender.stats()

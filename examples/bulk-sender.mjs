@@ -1,7 +1,6 @@
 // Sends datagrams as fast as it can, written in place, and asks the receiver how many came.
 //   node examples/bulk-sender.mjs PORT [DATAGRAMS]
-import { once } from 'node:events'
-import { UdpSocket } from 'geysir'
+import { UdpSocket, drained } from 'geysir'
 
 const DATAGRAM_BYTES = 1200
 const RUN = 64
@@ -15,13 +14,13 @@ const start = process.hrtime.bigint()
 for (let sent = 0; sent < total;) {
   const run = socket.reserveRun(DATAGRAM_BYTES, Math.min(RUN, total - sent))
   if (run === undefined) {
-    await once(socket, 'drain')
+    await drained(socket)
     continue
   }
   for (let at = 0; at < run.length; at += DATAGRAM_BYTES) run.writeUInt32BE(sent++, at)
   socket.commitRun()
 }
-if (!socket.flush()) await once(socket, 'drain')
+if (!socket.flush()) await drained(socket)
 const seconds = Number(process.hrtime.bigint() - start) / 1e9
 
 // Nobody promises that the question arrives: it is asked until there is an answer.

@@ -43,6 +43,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setReceiveTables", Napi::Function::New<set_receive_tables>(env, "setReceiveTables"));
   exports.Set("interfaces", Napi::Function::New<interfaces>(env, "interfaces"));
   exports.Set("xorBlocks", Napi::Function::New<xor_blocks>(env, "xorBlocks"));
+  exports.Set("xorMasked", Napi::Function::New<xor_masked>(env, "xorMasked"));
   exports.Set("layout", layout(env));
   return exports;
 }

@@ -10,4 +10,10 @@ namespace geysir {
 // missing of `from` counts as zero, what is missing of `into` is left out. Neighbours with one i are done together.
 Napi::Value xor_blocks(const Napi::CallbackInfo& info);
 
+// xorMasked(into, from, blockBytes, masks: Uint32Array, wordsPerRow, pairs: Uint32Array, count, first, among?:
+// Uint32Array): for each of the first `count` pairs (i, m), block i of `into` becomes itself XOR the blocks of `from`
+// that row m of `masks` covers: bit first + j of the row is for block j. Bits without a block are left out, and those
+// that are not set in `among`, where it is given. `into` and `from` are different memory; short blocks are as above.
+Napi::Value xor_masked(const Napi::CallbackInfo& info);
+
 }  // namespace geysir

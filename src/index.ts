@@ -1,4 +1,5 @@
 /** The public names of `geysir`. No logic here. */
+export { drained, type Draining } from './core/drained.js'
 export { Endpoint, type EndpointLike } from './core/endpoint.js'
 export type { ReceiveBatch } from './core/receive-batch.js'
 export type { Clock, Timer } from './core/clock.js'

@@ -34,6 +34,8 @@ export interface ContenderOptions {
   readonly peers: number
   /** For streams: the longest frame; undefined: what the link says. */
   readonly frameBytes: number | undefined
+  /** For a source: bytes of payload (streams: of frames) a second; undefined: as fast as it goes. */
+  readonly rate: number | undefined
 }
 
 export function readOptions(): ContenderOptions {
@@ -53,6 +55,7 @@ export function readOptions(): ContenderOptions {
       hash: { type: 'string', default: 'sha256' },
       lose: { type: 'string', default: '0' },
       'frame-bytes': { type: 'string' },
+      rate: { type: 'string' },
       'drop-in': { type: 'boolean', default: false }, // read by dgram-module.ts
     },
   })
@@ -80,6 +83,7 @@ export function readOptions(): ContenderOptions {
     turn: values.turn === undefined ? undefined : Number(values.turn),
     peers: Number(values.peers),
     frameBytes: values['frame-bytes'] === undefined ? undefined : Number(values['frame-bytes']),
+    rate: values.rate === undefined ? undefined : Number(values.rate),
   }
 }
 

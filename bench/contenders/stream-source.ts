@@ -1,5 +1,5 @@
 /** Sends messages on a reliable stream as fast as it goes. */
-import { UdpSocket, createNode } from 'geysir'
+import { UdpSocket, createNode, fixedRate } from 'geysir'
 import { cpuSeconds, printLine, readOptions, untilStopped } from './contender.js'
 
 /** Messages between two looks at the event loop. */
@@ -8,7 +8,11 @@ const TURN_BYTES = 4 << 20
 const options = readOptions()
 const socket = new UdpSocket({ type: 'udp4', receiveBufferBytes: options.receiveBufferBytes })
 await socket.bind({ address: options.host })
-const node = createNode({ link: socket, ...(options.frameBytes && { frameBytes: options.frameBytes }) })
+const node = createNode({
+  link: socket,
+  ...(options.frameBytes && { frameBytes: options.frameBytes }),
+  ...(options.rate && { congestionControl: fixedRate(options.rate) }),
+})
 const peer = await node.connect({ address: options.host, port: options.port })
 const stream = peer.openStream()
 const message = Buffer.alloc(options.bytes)

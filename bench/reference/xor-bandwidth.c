@@ -1,5 +1,6 @@
-// How fast memory can be added up by XOR, as an erasure code has to do it: many blocks of a long message into one. Prints bytes of source
-// a second, the best of many rounds.
+// How fast memory can be added up by XOR, as an erasure code has to do it: many blocks of a message of so many bytes into one, four at a time,
+// blocks as long as a compact message's chunks for Ethernet. Which blocks costs it nothing. Prints bytes of source a second, the best of many
+// rounds.
 //   xor-bandwidth host port bytes seconds      (the first two are of no meaning, as for all contenders that need no partner)
 #include "common.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 1424, TOGETHER = 4, PER_TARGET = 72 };
+enum { BLOCK = 1408, TOGETHER = 4, PER_TARGET = 72 };
 
 typedef uint64_t words __attribute__((vector_size(64), aligned(1), may_alias));
 

@@ -16,6 +16,8 @@ export interface Traffic {
   readonly bytes: number
   /** Where the sink listens; the loopback address unless said otherwise. */
   readonly sinkAddress?: string
+  /** What stands between the two, if anything does: it gets the sink's port and tells its own. */
+  readonly relay?: Role
 }
 
 /** Lets a source blast at a sink; what the sink received in the window is what counts. */
@@ -53,7 +55,7 @@ export async function measureMemory(traffic: Traffic, trial: Trial): Promise<Fig
 }
 
 async function runTraffic(
-  { source, sink, bytes, sinkAddress = LOOPBACK }: Traffic,
+  { source, sink, bytes, sinkAddress = LOOPBACK, relay }: Traffic,
   trial: Trial,
   sinkSeconds: number,
   watch: (source: ContenderProcess, sink: ContenderProcess) => Promise<Figures>,
@@ -63,13 +65,19 @@ async function runTraffic(
     ...['--warm-up', trial.warmUpSeconds, '--receive-buffer', await receiveBufferBytes(), ...sink.options],
   ])
   let sourceProcess: ContenderProcess | undefined
+  let relayProcess: ContenderProcess | undefined
   try {
     const listening = figuresOf(await sinkProcess.read(START_SECONDS))
     checkReceiveBuffer(listening['receiveBufferBytes'])
+    let port = listening['port']!
+    if (relay !== undefined) {
+      relayProcess = new ContenderProcess(relay.program, [sinkAddress, port, ...relay.options])
+      port = figuresOf(await relayProcess.read(START_SECONDS))['port']!
+    }
     // The sink decides when it is over: the source gets more time than it needs.
     const sourceSeconds = trial.warmUpSeconds + sinkSeconds + START_SECONDS
     sourceProcess = new ContenderProcess(source.program, [
-      ...[sinkAddress, listening['port']!, bytes, sourceSeconds],
+      ...[sinkAddress, port, bytes, sourceSeconds],
       ...source.options,
     ])
     const figures = await Promise.race([watch(sourceProcess, sinkProcess), sourceProcess.failure])
@@ -79,7 +87,7 @@ async function runTraffic(
     }
     return { ...figures, cpuSecondsPerGigabyte: cpuSecondsPerGigabyte(figuresOf(sent)) + cpuSecondsPerGigabyte(figures) }
   } finally {
-    await Promise.all([sourceProcess?.stop(), sinkProcess.stop()])
+    await Promise.all([sourceProcess?.stop(), relayProcess?.stop(), sinkProcess.stop()])
   }
 }
 

@@ -83,6 +83,25 @@ export interface NativeLayout {
  */
 export type XorBlocks = (into: Uint8Array, from: Uint8Array, blockBytes: number, pairs: Uint32Array, count: number) => void
 
+/**
+ * For each of the first `count` pairs (i, m): block i of `into` becomes itself XOR the blocks of `from` that row m of `masks` covers. A row
+ * is `wordsPerRow` words; its bit `first + j` (bit 0 the lowest of the first word) is for block j. Bits without a block are left out, and so
+ * are those that are not set in `among`, where it is given. `into` and `from` are different memory; short blocks are as in {@link XorBlocks}.
+ *
+ * @throws RangeError, before anything is written, when a block or a row is outside its memory.
+ */
+export type XorMasked = (
+  into: Uint8Array,
+  from: Uint8Array,
+  blockBytes: number,
+  masks: Uint32Array,
+  wordsPerRow: number,
+  pairs: Uint32Array,
+  count: number,
+  first: number,
+  among: Uint32Array | undefined,
+) => void
+
 export interface Addon {
   /** Set where it is no addon but stands in for one, on Node's own dgram. */
   readonly backend?: 'dgram'
@@ -93,6 +112,7 @@ export interface Addon {
   interfaces(): NativeInterfaceEntry[] | number
   /** Not of a stand-in. */
   readonly xorBlocks?: XorBlocks
+  readonly xorMasked?: XorMasked
   readonly layout: NativeLayout
 }
 

@@ -4,7 +4,7 @@ import { sdbmStep } from './channel-name.js'
 
 /** Who takes the datagrams of one name. */
 export interface ChannelReceiver {
-  /** As `datagramPrefix` makes it. */
+  /** @internal As `datagramPrefix` makes it. */
   readonly prefix: Uint8Array
   /** @internal A datagram whose header is whole, with a name of `nameBytes` bytes: ours. */
   receive(datagram: Buffer, nameBytes: number, source: Endpoint, nowMs: number): void

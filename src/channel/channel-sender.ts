@@ -83,6 +83,12 @@ export class ChannelSender {
     else outlet.socket.commit(lengthBytes)
   }
 
+  /** Gives up what is reserved, if something is. */
+  cancel(): void {
+    this.#reserved?.outlet?.socket?.cancel()
+    this.#reserved = undefined
+  }
+
   flush(): boolean {
     let isAll = true
     for (const { socket } of this.#outlets) if (socket !== undefined && !socket.flush()) isAll = false

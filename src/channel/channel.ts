@@ -104,7 +104,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
    * @param payload At most {@link maxPayloadBytes}.
    * @returns False when the queue is full: **it was not queued**, and has no sequence number; 'drain' follows. With several interfaces
    *   that is the queue of the first; what another one's has no room for is counted as `datagramsRefused`.
-   * @throws Misuse; `ERR_CLOSED`; `ERR_INVALID_STATE` between `reserve` and `commit`. What the network or the kernel does is an event and
+   * @throws Misuse; `ERR_CLOSED`; `ERR_INVALID_STATE` between `reserve` and `commit` or `cancel`. What the network or the kernel does is an event and
    *   a counter.
    */
   publish(payload: Payload): boolean {
@@ -145,6 +145,13 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
     }
     this.#reserved = undefined
     this.#commit(datagram, lengthBytes)
+  }
+
+  /** Gives up what was reserved: it has no sequence number. Harmless when nothing is. */
+  cancel(): void {
+    if (this.#reserved === undefined) return
+    this.#reserved = undefined
+    this.#sender.cancel()
   }
 
   /** Hands what is queued to the kernel now. False when some of it has to wait: 'drain' follows. */
@@ -244,7 +251,7 @@ export class Channel extends EventEmitter<ChannelEvents> implements ChannelRecei
   /** Room for header and payload. */
   #reserve(name: string, lengthBytes: number): Buffer | undefined {
     this.#checkOpen()
-    if (this.#sender.hasReserved) throw invalidState('the reserved datagram must be committed first')
+    if (this.#sender.hasReserved) throw invalidState('the reserved datagram must be committed or cancelled first')
     checkInteger(name, lengthBytes, 0, Number.MAX_SAFE_INTEGER)
     if (lengthBytes > this.maxPayloadBytes)
       throw outOfRange(name, `<= ${this.maxPayloadBytes} in channel ${this.name}`, lengthBytes)

@@ -6,6 +6,7 @@ import { byteSize, positiveNumber } from './arguments.js'
 import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
 import { interruptSignal } from './interrupt.js'
 import { counted, gigabits, grouped, perSecond } from './numbers.js'
+import { readerGone } from './output.js'
 import { Progress } from './progress.js'
 
 /** `geysir bench`: how fast this host is, with nothing lost in silence. Also the package's demo. */
@@ -39,7 +40,7 @@ interface BenchOptions {
 }
 
 async function bench(options: BenchOptions): Promise<ExitCode> {
-  const interrupt = interruptSignal()
+  const interrupt = AbortSignal.any([interruptSignal(), readerGone()])
   const contenders: readonly BenchRequest['transport'][] = options.compare ? ['geysir', 'dgram'] : ['geysir']
   const results: BenchResult[] = []
   if (!options.json) console.log(headline(options))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { InterfaceMonitor, interfaces, type InterfaceChange } from '../index.js'
 import { wholeNumber } from './arguments.js'
-import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
+import { EXIT, EXIT_HELP, UsageError, type ExitCode } from './exit.js'
 import { describeChange, describeInterfaces } from './interface-text.js'
 import { interruptSignal } from './interrupt.js'
 import { Output } from './output.js'
@@ -17,6 +17,7 @@ export function addInterfaces(program: Command, exit: (code: ExitCode) => void):
     .option('--json', 'print a JSON array; with --watch one JSON object a line, of type interface or of the change')
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
     .action(async (options: InterfacesOptions) => {
+      if (options.settle !== undefined && !options.watch) throw new UsageError('--settle is for --watch')
       if (options.watch) await watch(options)
       else console.log(options.json ? JSON.stringify(interfaces(), null, 2) : describeInterfaces(interfaces()).join('\n'))
       exit(EXIT.ok)

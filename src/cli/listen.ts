@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander'
 import { UdpSocket, endpoint, type Endpoint, type ReceiveBatch, type SocketError, type UdpSocketOptions } from '../index.js'
 import { byteSize, collect, given, localPlace, wholeNumber, type LocalPlace } from './arguments.js'
 import { formatBatch, type Format } from './datagram-format.js'
-import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
+import { EXIT, EXIT_HELP, UsageError, type ExitCode } from './exit.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted, perSecond } from './numbers.js'
 import { Output } from './output.js'
@@ -21,7 +21,7 @@ export function addListen(program: Command, exit: (code: ExitCode) => void): voi
     .addOption(new Option('--hex', 'print payloads in hexadecimal').conflicts(['raw', 'json']))
     .addOption(new Option('--raw', 'write payloads as they are, one behind the other').conflicts(['hex', 'json']))
     .addOption(new Option('--json', 'print one JSON object a datagram; what is said on standard error is JSON too'))
-    .option('-v, --verbose', 'put sender and length before each line')
+    .addOption(new Option('-v, --verbose', 'put sender and length before each line').conflicts(['raw', 'output']))
     .addOption(new Option('-o, --output <file>', 'write payloads as they are to this file').conflicts(['hex', 'json']))
     .option('-n, --count <n>', 'end after so many datagrams', wholeNumber(1))
     .option('-t, --timeout <ms>', 'end when none has come for so long', wholeNumber(1, MAX_TIMEOUT_MS))
@@ -34,8 +34,8 @@ export function addListen(program: Command, exit: (code: ExitCode) => void): voi
     .addOption(new Option('-4, --ipv4', 'IPv4 only').conflicts('ipv6'))
     .addOption(new Option('-6, --ipv6', 'IPv6 only'))
     .option('--receive-buffer <bytes>', "the kernel's receive buffer", byteSize(1, MAX_BUFFER_BYTES))
-    .option('--send-buffer <bytes>', "the kernel's send buffer", byteSize(1, MAX_BUFFER_BYTES))
-    .option('--stats', 'print the counters at the end')
+    .option('--send-buffer <bytes>', "with --echo: the kernel's send buffer", byteSize(1, MAX_BUFFER_BYTES))
+    .addOption(new Option('--stats', 'print the counters at the end').conflicts('quiet'))
     .option('-q, --quiet', 'say nothing but what goes wrong')
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}${EXIT_NOTES}`)
     .action(async (place: LocalPlace, options: ListenOptions) => {
@@ -119,6 +119,7 @@ class Listening {
     const groups = [...(options.group ?? [])]
     // Its zone, if it has one, is the interface to join on.
     if (local?.isMulticast && !groups.includes(local.address)) groups.unshift(local.address)
+    this.#checkUseful(local, groups)
     const socket = new UdpSocket(this.#socketOptions(local, groups))
     this.#socket = socket
     socket.on('error', this.#fail)
@@ -133,6 +134,16 @@ class Listening {
     this.#startMs = performance.now()
     socket.on('batch', (batch) => this.#take(batch))
     this.#sayListening(bound, groups)
+  }
+
+  /** What would do nothing is refused: nobody should rely on it. */
+  #checkUseful(local: Endpoint | undefined, groups: readonly string[]): void {
+    const { source, interface: name, sendBuffer, echo } = this.#options
+    if (source !== undefined && groups.length === 0) throw new UsageError('--source is for multicast: give --group, too')
+    if (name !== undefined && groups.length === 0 && !local?.scopeId) {
+      throw new UsageError(`--interface is where to join a --group; to hear ${name} alone, listen at an address of it`)
+    }
+    if (sendBuffer !== undefined && !echo) throw new UsageError('--send-buffer is for what --echo sends')
   }
 
   #socketOptions(local: Endpoint | undefined, groups: readonly string[]): UdpSocketOptions {

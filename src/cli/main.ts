@@ -16,11 +16,15 @@ import { addInterfaces } from './interfaces.js'
 import { addListen } from './listen.js'
 import { addProxy } from './proxy.js'
 import { addMessage } from './message.js'
+import { addPush } from './push.js'
+import { addReceive } from './receive.js'
+import { readerGone } from './output.js'
 import { addSend } from './send.js'
 import { packageVersion } from './version.js'
 
 async function main(): Promise<void> {
   const program = makeProgram()
+  readerGone()
   try {
     await program.parseAsync()
   } catch (error) {
@@ -52,6 +56,8 @@ function makeProgram(): Command {
   addSend(program, exit)
   addProxy(program, exit)
   addMessage(program, exit)
+  addPush(program, exit)
+  addReceive(program, exit)
   addDoctor(program, exit)
   addInterfaces(program, exit)
   addChannel(program, exit)

@@ -2,6 +2,25 @@ import { createWriteStream, openSync } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import type { Writable } from 'node:stream'
 
+/**
+ * Aborted when whoever read standard output has gone, as `head` does when it has enough: no reason for a stack trace, and for whoever
+ * writes again and again one to end.
+ */
+export function readerGone(): AbortSignal {
+  if (gone === undefined) {
+    const controller = new AbortController()
+    gone = controller.signal
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      // An Output tells what else can go wrong.
+      if (error.code === 'EPIPE' || process.stdout.listenerCount('error') > 1) controller.abort()
+      else throw error
+    })
+  }
+  return gone
+}
+
+let gone: AbortSignal | undefined
+
 /** Where datagrams are written: standard output or a file. */
 export class Output {
   readonly isFile: boolean

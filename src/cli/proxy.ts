@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import {
   ProxiedLink,
   ResponderServerLink,
+  drained,
   openLink,
   parseLinkUrl,
   resolveLinkOptions,
@@ -25,9 +26,9 @@ export function addProxy(program: Command, exit: (code: ExitCode) => void): void
     .description('Pass datagrams between two links: UDP here, a byte stream there.')
     .argument('<one>', 'a link: see below')
     .argument('<other>', 'another one')
-    .addOption(new Option('-f, --framing <name>', 'how datagrams are marked off in a stream').choices(FRAMINGS).default('length'))
+    .addOption(new Option('-f, --framing <name>', 'how datagrams are marked off in a stream (default: length)').choices(FRAMINGS))
     .option('--json', 'say what is said on standard error as JSON objects')
-    .option('--stats', 'print the counters at the end')
+    .addOption(new Option('--stats', 'print the counters at the end').conflicts('quiet'))
     .option('-q, --quiet', 'say nothing but what goes wrong')
     .addHelpText('after', `${HELP}\n${EXIT_HELP}`)
     .action(async (one: string, other: string, options: ProxyOptions) => {
@@ -36,7 +37,7 @@ export function addProxy(program: Command, exit: (code: ExitCode) => void): void
 }
 
 interface ProxyOptions {
-  readonly framing: FramingName
+  readonly framing?: FramingName
   readonly json?: true
   readonly stats?: true
   readonly quiet?: true
@@ -56,7 +57,11 @@ class Proxy {
 
   async run(oneText: string, otherText: string): Promise<ExitCode> {
     const texts = [oneText, otherText]
-    const options = texts.map((text) => readLink(text, this.#options.framing))
+    const { framing } = this.#options
+    const options = texts.map((text) => readLink(text, framing ?? 'length'))
+    if (framing !== undefined && texts.every((text) => !isStream(text))) {
+      throw new UsageError('--framing is for streams, and neither link is one that it says something about')
+    }
     if (options.every(isStdio)) throw new UsageError('standard input and output are one link, and can be given once')
     const links: AnyLink[] = []
     try {
@@ -95,7 +100,7 @@ class Proxy {
   async #pass(from: AnyLink, to: AnyLink): Promise<void> {
     for await (const batch of from) {
       for (let i = 0; i < batch.count; i++) {
-        while (!to.closed && !this.#send(batch, i, to)) await drained(to)
+        while (!to.closed && !this.#send(batch, i, to)) await drained(to).catch(() => undefined)
         if (to.closed) return
       }
     }
@@ -147,16 +152,6 @@ function needsEndpoint(link: AnyLink): boolean {
 /** Where a datagram goes that came with an address, if the other side can send to addresses. */
 function addressOf(batch: DatagramBatch, i: number, to: AnyLink): ReturnType<DatagramBatch['endpoint']> | undefined {
   return needsEndpoint(to) || to instanceof ResponderServerLink ? batch.endpoint(i) : undefined
-}
-
-function drained(link: AnyLink): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      link.off('drain', done).off('close', done)
-      resolve()
-    }
-    link.on('drain', done).on('close', done)
-  })
 }
 
 /** A URL, or one of the short forms. */
@@ -212,6 +207,11 @@ function place(text: string): { port: number; host?: string } {
   } catch (error) {
     throw error instanceof InvalidArgumentError ? new UsageError(`'${text}': ${error.message}`) : error
   }
+}
+
+/** One of the short forms for a stream: a URL says its framing itself. */
+function isStream(text: string): boolean {
+  return !text.includes('://') && !/^udp(-listen)?:/.test(text)
 }
 
 function isStdio(options: LinkOptions): boolean {

@@ -39,7 +39,7 @@ export function addSend(program: Command, exit: (code: ExitCode) => void): void 
     .option('-w, --wait <ms>', 'print replies, until none has come for so long', wholeNumber(1, MAX_TIMEOUT_MS))
     .addOption(new Option('--replies <n>', 'with --wait: until so many replies have come').argParser(wholeNumber(1)))
     .option('--json', 'print replies as JSON objects; what is said on standard error is JSON too')
-    .option('-v, --verbose', 'put sender and length before each reply')
+    .option('-v, --verbose', 'with --wait: put sender and length before each reply')
     .option('--source <address>', 'the local address to send from')
     .option('--source-port <port>', 'the local port to send from', port)
     .option('-i, --interface <name>', 'the interface to send by: its name, index or an address of it')
@@ -50,7 +50,7 @@ export function addSend(program: Command, exit: (code: ExitCode) => void): void 
     .addOption(new Option('-4, --ipv4', 'resolve the name to IPv4').conflicts('ipv6'))
     .addOption(new Option('-6, --ipv6', 'resolve the name to IPv6'))
     .option('--send-buffer <bytes>', "the kernel's send buffer", byteSize(1, MAX_BUFFER_BYTES))
-    .option('--stats', 'print all counters at the end')
+    .addOption(new Option('--stats', 'print all counters at the end').conflicts('quiet'))
     .option('-q, --quiet', 'say nothing but what goes wrong')
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}${EXIT_NOTES}`)
     .action(async (host: string, peerPort: number, payload: string | undefined, options: SendOptions) => {
@@ -101,6 +101,7 @@ class Sending {
     this.#options = options
     this.#status = new Status(options)
     if (options.replies !== undefined && options.wait === undefined) throw new UsageError('--replies needs --wait')
+    if (options.verbose && options.wait === undefined) throw new UsageError('--verbose is for replies, and needs --wait')
     if (options.rate !== undefined || options.bitsPerSecond !== undefined) {
       this.#pacer = new Pacer(options.rate, options.bitsPerSecond)
     }
@@ -109,6 +110,9 @@ class Sending {
   async run(host: string, peerPort: number, payload: string | undefined): Promise<ExitCode> {
     const groups = await this.#payloads(payload)
     this.#peer = await findEndpoint(host, peerPort, this.#options)
+    if (this.#options.multicastTtl !== undefined && !this.#peer.isMulticast) {
+      throw new UsageError(`--multicast-ttl is for a multicast group, which ${host} is not: give --ttl`)
+    }
     const socket = new UdpSocket(this.#socketOptions())
     this.#socket = socket
     try {

@@ -1,8 +1,11 @@
 /** A batch as the iteration needs it. */
 export interface IterableBatch {
+  /** @internal */
   readonly isLent: boolean
   readonly isRetained: boolean
+  /** @internal */
   beginStep(): void
+  /** @internal */
   endStep(): void
 }
 

@@ -27,15 +27,16 @@ export interface Link {
    * @param endpoint May be left out where the link has one peer; elsewhere that is `ERR_SOCKET_DGRAM_NOT_CONNECTED`.
    * @returns False when the queue is full: **the datagram was not queued**; 'drain' follows.
    * @throws Misuse: `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_STATE` between `reserve` and
-   *   `commit`. What the network does is never an exception.
+   *   `commit` or `cancel`. What the network does is never an exception.
    */
   send(payload: Payload, endpoint?: Endpoint | EndpointLike): boolean
 
   /**
-   * Room for a datagram in the send memory, to be written in place and queued by {@link commit}. One at a time: until then `send` and
-   * `reserve` throw `ERR_INVALID_STATE`, while {@link flush} sends what was queued before. {@link close} forgets it.
+   * Room for a datagram in the send memory, to be written in place and queued by {@link commit}, or given up by {@link cancel}. One at a time:
+   * until then `send` and `reserve` throw `ERR_INVALID_STATE`, while {@link flush} sends what was queued before. {@link close} forgets
+   * it.
    *
-   * @returns A view of `lengthBytes` bytes that is the link's again after `commit`; undefined when the queue is full: 'drain' follows.
+   * @returns A view of `lengthBytes` bytes that is the link's again after `commit` or `cancel`; undefined when the queue is full: 'drain' follows.
    */
   reserve(lengthBytes: number, endpoint?: Endpoint | EndpointLike): Buffer | undefined
 
@@ -46,6 +47,12 @@ export interface Link {
    *   reserved.
    */
   commit(lengthBytes?: number): void
+
+  /**
+   * Gives up what is reserved: nothing of it is queued. Harmless when nothing is, so that it can stand in a `catch` or a `finally` around
+   * what writes the datagram.
+   */
+  cancel(): void
 
   /** Sends what is queued now. False when some of it has to wait: 'drain' follows. */
   flush(): boolean

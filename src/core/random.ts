@@ -29,7 +29,8 @@ export function randomFill(random: Random, bytes: Uint8Array): void {
  * xoshiro128** 1.1, seeded by splitmix32. @see https://prng.di.unimi.it/xoshiro128starstar.c
  */
 export class SeededRandom implements Random {
-  readonly #state = new Uint32Array(4)
+  /** Signed, as the operations are: unsigned words would pass through floating point. */
+  readonly #state = new Int32Array(4)
 
   constructor(seed: number) {
     let mixed = seed >>> 0
@@ -44,15 +45,15 @@ export class SeededRandom implements Random {
 
   uint32(): number {
     const state = this.#state
-    const [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!]
-    const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0
-    const third = c ^ a
-    const fourth = d ^ b
-    state[1] = b ^ third
+    const a = state[0]!
+    const b = state[1]!
+    const third = state[2]! ^ a
+    const fourth = state[3]! ^ b
     state[0] = a ^ fourth
+    state[1] = b ^ third
     state[2] = third ^ (b << 9)
     state[3] = rotateLeft(fourth, 11)
-    return result
+    return Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0
   }
 }
 

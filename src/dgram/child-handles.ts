@@ -1,5 +1,7 @@
 import childProcess from 'node:child_process'
 import dgram from 'node:dgram'
+import { closeSync } from 'node:fs'
+import { ERRNO, SocketError } from '../binding/index.js'
 import { BatchingHandle } from './handle.js'
 import { internals, type SocketState, type UdpHandle } from './node-internals.js'
 
@@ -14,12 +16,18 @@ export function passSocketsToChildren(isDropIn: (value: unknown) => boolean): vo
   const wrapped = (send: ChannelSend): ChannelSend =>
     function (this: Channel, message, handle, options, callback) {
       if (!isDropIn(handle)) return send.call(this, message, handle, options, callback)
-      const [standIn, release] = standInFor(handle as DropInSocket)
+      let standIn: object, release: () => void
+      try {
+        ;[standIn, release] = standInFor(handle as DropInSocket)
+      } catch (error) {
+        // As what goes wrong while it is written.
+        process.nextTick(() => tell(this, error as Error, options, callback))
+        return false
+      }
       try {
         return send.call(this, message, standIn, options, (error) => {
           release()
-          if (typeof callback === 'function') callback(error)
-          else if (error !== null && options?.swallowErrors !== true) this.emit('error', error)
+          tell(this, error, options, callback)
         })
       } catch (error) {
         // Misuse, told before anything was sent: nobody will be called back.
@@ -39,6 +47,17 @@ export function passSocketsToChildren(isDropIn: (value: unknown) => boolean): vo
   })
 }
 
+function tell(channel: Channel, error: Error | null, options: SendOptions | undefined, callback: SendCallback | undefined): void {
+  if (typeof callback === 'function') callback(error)
+  else if (error !== null && options?.swallowErrors !== true) channel.emit('error', error)
+}
+
+type SendCallback = (error: Error | null) => void
+
+interface SendOptions {
+  swallowErrors?: boolean
+}
+
 interface Channel {
   _send?: ChannelSend
   emit(event: 'error', error: Error): boolean
@@ -49,8 +68,8 @@ type ChannelSend = (
   this: Channel,
   message: unknown,
   handle: unknown,
-  options: { swallowErrors?: boolean } | undefined,
-  callback: ((error: Error | null) => void) | undefined,
+  options: SendOptions | undefined,
+  callback: SendCallback | undefined,
 ) => boolean
 
 interface DropInSocket {
@@ -69,12 +88,20 @@ function standInFor(socket: DropInSocket): [object, () => void] {
   return [standIn, release]
 }
 
-/** Node's own handle with a descriptor of its own; without one where the socket has none either, as Node would send it. */
+/**
+ * Node's own handle with a descriptor of its own; without one where the socket has none either, as Node would send it.
+ *
+ * @throws {@link SocketError}, where it can have none: nothing stays open.
+ */
 function nodeHandleFor(handle: BatchingHandle): [UdpHandle, () => void] {
   const node = new internals!.Handle()
   const descriptor = handle.duplicateDescriptor()
-  if (descriptor >= 0) node.open(descriptor)
-  return [node, () => node.close()]
+  const opened = descriptor < 0 ? descriptor : node.open(descriptor)
+  if (opened >= 0 || descriptor === -ERRNO.EBADF) return [node, () => node.close()]
+  node.close()
+  if (descriptor < 0) throw new SocketError('dup', descriptor)
+  closeSync(descriptor)
+  throw new SocketError('open', opened)
 }
 
 function nothing(): void {

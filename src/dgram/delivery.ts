@@ -45,7 +45,7 @@ export class Delivery implements ReceiverOwner {
   constructor(addon: Addon, native: NativeSocket, counters: Counters, recipient: Recipient) {
     this.#addon = addon
     this.#recipient = recipient
-    this.#receiver = new Receiver(addon, native, counters, this, ignore)
+    this.#receiver = new Receiver(addon, native, counters, this)
   }
 
   get isDelivering(): boolean {
@@ -98,6 +98,10 @@ export class Delivery implements ReceiverOwner {
 
   emitDatagram(): void {
     // Messages are delivered by emitBatch.
+  }
+
+  onConsumersChange(): void {
+    // Nobody iterates here.
   }
 
   /** Each message as Node delivers it: by itself, with what its listener scheduled run before the next one. */
@@ -164,8 +168,4 @@ export class Delivery implements ReceiverOwner {
       }
     }
   }
-}
-
-function ignore(): void {
-  // Nobody iterates.
 }

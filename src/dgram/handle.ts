@@ -1,5 +1,4 @@
 import { AsyncResource } from 'node:async_hooks'
-import { getSystemErrorMap } from 'node:util'
 import {
   AF_INET,
   AF_INET6,
@@ -7,8 +6,6 @@ import {
   ERRNO,
   EVENT,
   INTEREST,
-  SOCKADDR_IN6_BYTES,
-  decodeSockaddr,
   encodeSockaddr,
   type Addon,
   type NativeSocket,
@@ -19,11 +16,11 @@ import { prepareReceiving } from '../socket/receiver.js'
 import { resolveOptions } from '../socket/socket-options.js'
 import { emptyCounters, type Counters } from '../socket/statistics.js'
 import { Delivery, type Recipient } from './delivery.js'
-import { membership, sourceMembership } from './membership.js'
+import * as options from './handle-options.js'
+import { membership, sourceMembership, type OptionRequest } from './membership.js'
 import {
   UV_UDP_IPV6ONLY,
   UV_UDP_REUSEADDR,
-  UV_UDP_REUSEPORT,
   internals,
   type BufferSizeContext,
   type LookupCallback,
@@ -32,8 +29,9 @@ import {
   type SocketState,
   type UdpHandle,
 } from './node-internals.js'
+import { MAX_PARTS, bytesOf } from './parts.js'
 import { Sending, type Sender } from './sending.js'
-import { zonedAddress, zonedText } from './zone.js'
+import { destinationOf } from './zone.js'
 
 /** `dns.lookup`, or what the program gave for it. */
 export type Lookup = (name: string, family: number, callback: LookupCallback) => void
@@ -104,18 +102,8 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
   }
 
   #bind(endpoint: Endpoint, flags: number): number {
-    if ((flags & UV_UDP_REUSEADDR) !== 0) {
-      const result = this.#set(k.SOL_SOCKET, k.SO_REUSEADDR, 1)
-      if (result < 0) return result
-    }
-    if ((flags & UV_UDP_REUSEPORT) !== 0) {
-      const result = this.#set(k.SOL_SOCKET, k.SO_REUSEPORT, 1)
-      if (result < 0) return result
-    }
-    if ((flags & UV_UDP_IPV6ONLY) !== 0) {
-      const result = this.#set(k.IPPROTO_IPV6, k.IPV6_V6ONLY, 1)
-      if (result < 0) return result
-    }
+    const set = options.setBindFlags(this.#native, flags)
+    if (set < 0) return set
     const result = this.#native!.bind(encodeSockaddr(endpoint, endpoint.family === 'IPv4' ? AF_INET : AF_INET6)!)
     // As uv__udp_bind: what the descriptor's family cannot be bound to is not an address for it.
     if (result < 0) return result === -ERRNO.EAFNOSUPPORT ? -ERRNO.EINVAL : result
@@ -178,72 +166,51 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
   }
 
   getsockname(out: object): number {
-    return this.#name(false, out)
+    return options.readName(this.#native, this.#addon, false, out)
   }
 
   getpeername(out: object): number {
-    return this.#name(true, out)
+    return options.readName(this.#native, this.#addon, true, out)
   }
 
   setBroadcast(on: number): number {
-    return this.#set(k.SOL_SOCKET, k.SO_BROADCAST, on)
+    return options.setInteger(this.#native, k.SOL_SOCKET, k.SO_BROADCAST, on)
   }
 
   setTTL(ttl: number): number {
-    if ((ttl | 0) < 1 || (ttl | 0) > 255) return -ERRNO.EINVAL
-    return this.#set(...this.#leveled([k.IPPROTO_IP, k.IP_TTL], [k.IPPROTO_IPV6, k.IPV6_UNICAST_HOPS]), ttl)
+    return options.setTtl(this.#native, this.#openFamily, ttl)
   }
 
   setMulticastTTL(ttl: number): number {
-    if ((ttl | 0) < 0 || (ttl | 0) > 255) return -ERRNO.EINVAL
-    return this.#set(...this.#leveled([k.IPPROTO_IP, k.IP_MULTICAST_TTL], [k.IPPROTO_IPV6, k.IPV6_MULTICAST_HOPS]), ttl)
+    return options.setMulticastTtl(this.#native, this.#openFamily, ttl)
   }
 
   setMulticastLoopback(on: number): number {
-    return this.#set(...this.#leveled([k.IPPROTO_IP, k.IP_MULTICAST_LOOP], [k.IPPROTO_IPV6, k.IPV6_MULTICAST_LOOP]), on)
+    return options.setMulticastLoopback(this.#native, this.#openFamily, on)
   }
 
   setMulticastInterface(address: string): number {
-    const endpoint = zonedAddress(this.#addon, address)
-    if (endpoint === undefined) return -ERRNO.EINVAL
-    if (endpoint.family === 'IPv4') {
-      const word = encodeSockaddr(endpoint, AF_INET)!.subarray(4, 8)
-      return this.#setBytes(k.IPPROTO_IP, k.IP_MULTICAST_IF, word)
-    }
-    return this.#set(k.IPPROTO_IPV6, k.IPV6_MULTICAST_IF, endpoint.scopeId)
+    return options.setMulticastInterface(this.#native, this.#addon, address)
   }
 
   addMembership(group: string, interfaceAddress?: string): number {
-    return this.#changeMembership('join', group, interfaceAddress)
+    return this.#changeMembership(membership(this.#addon, 'join', group, interfaceAddress))
   }
 
   dropMembership(group: string, interfaceAddress?: string): number {
-    return this.#changeMembership('leave', group, interfaceAddress)
+    return this.#changeMembership(membership(this.#addon, 'leave', group, interfaceAddress))
   }
 
   addSourceSpecificMembership(source: string, group: string, interfaceAddress?: string): number {
-    return this.#changeSourceMembership('join', source, group, interfaceAddress)
+    return this.#changeMembership(sourceMembership(this.#addon, 'join', source, group, interfaceAddress))
   }
 
   dropSourceSpecificMembership(source: string, group: string, interfaceAddress?: string): number {
-    return this.#changeSourceMembership('leave', source, group, interfaceAddress)
+    return this.#changeMembership(sourceMembership(this.#addon, 'leave', source, group, interfaceAddress))
   }
 
   bufferSize(size: number, isReceive: boolean, context: BufferSizeContext): number | undefined {
-    const option = isReceive ? k.SO_RCVBUF : k.SO_SNDBUF
-    const out = Buffer.alloc(4)
-    const result =
-      size > 0x7fff_ffff
-        ? -ERRNO.EINVAL
-        : this.#native === undefined
-          ? -ERRNO.EBADF
-          : size === 0
-            ? this.#native.getOption(k.SOL_SOCKET, option, out)
-            : this.#set(k.SOL_SOCKET, option, size)
-    if (result >= 0) return size === 0 ? new Int32Array(Uint8Array.from(out).buffer)[0]! : size
-    const [code, message] = getSystemErrorMap().get(result) ?? ['UNKNOWN', 'unknown error']
-    Object.assign(context, { errno: result, code, message, syscall: isReceive ? 'uv_recv_buffer_size' : 'uv_send_buffer_size' })
-    return undefined
+    return options.bufferSize(this.#native, size, isReceive, context)
   }
 
   getSendQueueSize(): number {
@@ -278,7 +245,7 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
    */
   duplicateDescriptor(): number {
     if (this.#native === undefined) return -ERRNO.EBADF
-    this.#set(k.IPPROTO_UDP, k.UDP_GRO, 0)
+    options.setInteger(this.#native, k.IPPROTO_UDP, k.UDP_GRO, 0)
     this.#deliveryNow().takeWaiting(this.#native)
     return this.#native.duplicate()
   }
@@ -403,54 +370,15 @@ export class BatchingHandle extends Resource implements UdpHandle, Recipient, Se
     return (this.#delivery ??= new Delivery(this.#addon, this.#native!, this.#counters, this))
   }
 
-  #name(ofPeer: boolean, out: object): number {
-    if (this.#native === undefined) return -ERRNO.EBADF
-    const bytes = new Uint8Array(SOCKADDR_IN6_BYTES)
-    const length = this.#native.getName(ofPeer, bytes)
-    if (length < 0) return length
-    const endpoint = decodeSockaddr(bytes)!
-    Object.assign(out, { address: zonedText(this.#addon, endpoint), family: endpoint.family, port: endpoint.port })
-    return 0
-  }
-
-  #changeMembership(action: 'join' | 'leave', group: string, interfaceAddress: string | undefined): number {
-    const request = membership(this.#addon, action, group, interfaceAddress)
+  #changeMembership(request: OptionRequest | undefined): number {
     if (request === undefined) return -ERRNO.EINVAL
     const opened = this.#bindImplicitly(request.family, UV_UDP_REUSEADDR)
-    return opened < 0 ? opened : this.#setBytes(request.level, request.name, request.value)
-  }
-
-  #changeSourceMembership(action: 'join' | 'leave', source: string, group: string, interfaceAddress: string | undefined): number {
-    const request = sourceMembership(this.#addon, action, source, group, interfaceAddress)
-    if (request === undefined) return -ERRNO.EINVAL
-    const opened = this.#bindImplicitly(request.family, UV_UDP_REUSEADDR)
-    return opened < 0 ? opened : this.#setBytes(request.level, request.name, request.value)
+    return opened < 0 ? opened : options.setBytes(this.#native, request)
   }
 
   #endpointOf(address: string, port: number): Endpoint | undefined {
-    const endpoint = zonedAddress(this.#addon, address)
-    if (endpoint === undefined || (endpoint.family === 'IPv4') !== (this.#family === AF_INET)) return undefined
-    // As v8::Value::Uint32Value and htons: what is no number throws, what is too large is cut.
-    return endpoint.withPort((+port >>> 0) & 0xffff)
+    return destinationOf(this.#addon, this.#family, address, port)
   }
-
-  #leveled(ipv4: [number, number], ipv6: [number, number]): [number, number] {
-    return this.#openFamily === AF_INET ? ipv4 : ipv6
-  }
-
-  #set(level: number, name: number, value: number): number {
-    return this.#setBytes(level, name, new Uint8Array(Int32Array.of(value).buffer))
-  }
-
-  #setBytes(level: number, name: number, value: Uint8Array): number {
-    return this.#native === undefined ? -ERRNO.EBADF : this.#native.setOption(level, name, value)
-  }
-}
-
-/** One payload of what lib/dgram.js hands over: views of any kind. */
-function bytesOf(list: readonly ArrayBufferView[], count: number): Uint8Array {
-  const views = list.slice(0, count).map((view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
-  return count === 1 ? views[0]! : Buffer.concat(views)
 }
 
 /** One handler for all sockets: an idle one has no closure of its own. */
@@ -465,5 +393,3 @@ function onNativeEvent(this: OwnedSocket, event: number, value: number): void {
 const DEFAULTS = resolveOptions({})
 const ANY_IPV4 = Endpoint.of('0.0.0.0', 0)
 const ANY_IPV6 = Endpoint.of('::', 0)
-/** UIO_MAXIOV: sendmsg(2) takes no more parts. */
-export const MAX_PARTS = 1024

@@ -3,7 +3,8 @@ import { AF_INET, ERRNO, type Addon, type NativeSocket } from '../binding/index.
 import type { Endpoint } from '../core/index.js'
 import { trySetInteger } from '../socket/kernel-options.js'
 import * as k from '../socket/kernel-constants.js'
-import { SendQueue, type SendQueueOwner } from '../socket/send-queue.js'
+import { SendQueue } from '../socket/send-queue.js'
+import type { SendQueueOwner } from '../socket/send-queue-owner.js'
 import type { Counters } from '../socket/statistics.js'
 import { destination } from './destinations.js'
 

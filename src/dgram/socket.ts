@@ -4,7 +4,7 @@ import dns from 'node:dns'
 import { AF_INET, AF_INET6, loadAddon, type Addon } from '../binding/index.js'
 import type { Endpoint } from '../core/index.js'
 import { passSocketsToChildren } from './child-handles.js'
-import { BatchingHandle, MAX_PARTS, type Lookup } from './handle.js'
+import { BatchingHandle, type Lookup } from './handle.js'
 import {
   BIND_STATE_BOUND,
   CONNECT_STATE_CONNECTED,
@@ -13,6 +13,7 @@ import {
   sendError,
   type SocketState,
 } from './node-internals.js'
+import { MAX_PARTS } from './parts.js'
 import { PendingSend, type Sending } from './sending.js'
 import { addonIsUsable } from './usable-addon.js'
 

@@ -1,4 +1,4 @@
-import type { Addon } from '../binding/index.js'
+import { AF_INET, type Addon } from '../binding/index.js'
 import { Endpoint, parseAddress } from '../core/index.js'
 
 /** The endpoint of a literal, as uv_ip4_addr and uv_ip6_addr read it: a zone that names no interface is none. */
@@ -8,6 +8,14 @@ export function zonedAddress(addon: Addon, text: unknown): Endpoint | undefined 
   if (parsed === undefined) return undefined
   const scopeId = parsed.zone === '' ? 0 : indexOf(addon, parsed.zone)
   return new Endpoint(parsed.family === 4 ? 'IPv4' : 'IPv6', parsed.words, 0, scopeId)
+}
+
+/** What lib/dgram.js gives to `bind`, `connect` and `send` of a handle; undefined where it is no literal of the handle's family. */
+export function destinationOf(addon: Addon, family: number, address: string, port: number): Endpoint | undefined {
+  const endpoint = zonedAddress(addon, address)
+  if (endpoint === undefined || (endpoint.family === 'IPv4') !== (family === AF_INET)) return undefined
+  // As v8::Value::Uint32Value and htons: what is no number throws, what is too large is cut.
+  return endpoint.withPort((+port >>> 0) & 0xffff)
 }
 
 /** The address with its zone by name, as Node shows it: `fe80::1%eth0`. */

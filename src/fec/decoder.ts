@@ -1,5 +1,6 @@
 import { BitMatrix, wordsFor } from './bit-matrix.js'
 import { Elimination, eliminationWords } from './elimination.js'
+import { Solution, solutionWords } from './solution.js'
 import { XorRun } from './xor.js'
 
 /**
@@ -117,11 +118,15 @@ export class Decoder {
   solve(): void {
     if (this.missing === 0) return
     const elimination = this.#elimination!
-    for (let place = 0; place < elimination.places; place++) {
-      const vector = elimination.vectorOf(place)
-      if (vector >= 0) elimination.forEachSummed(vector, (row) => this.#markForFolding(row))
-    }
+    let needed = 0
+    elimination.forEachNeeded((row) => {
+      needed++
+      this.#markForFolding(row)
+    })
     this.#fold()
+    const memory = this.#workspace.subarray(eliminationWords(this.#maxRows))
+    const isUnique = needed === elimination.rank
+    const solution = new Solution(memory, elimination, this.#maxRows, (row) => isUnique && this.#isSameEitherWay(row))
     const run = this.#run
     run.begin(this.#source, this.#rows, this.blockBytes)
     for (let place = 0; place < elimination.places; place++) {
@@ -130,8 +135,13 @@ export class Decoder {
       const column = elimination.column(place)
       const start = column * this.blockBytes
       this.#source.fill(0, start, Math.min(start + this.blockBytes, this.#source.length))
-      elimination.forEachSummed(vector, (row) => run.add(column, row))
+      const row = solution.rowOf(place)
+      if (row >= 0) run.add(column, row)
+      else elimination.forEachSummed(vector, (summed) => run.add(column, summed))
     }
+    run.finish()
+    run.begin(this.#source, this.#source, this.blockBytes)
+    solution.forEachOther((place, other) => run.add(elimination.column(place), elimination.column(other)))
     run.finish()
     this.missing = 0
   }
@@ -158,7 +168,7 @@ export class Decoder {
   }
 
   #rowMemoryWords(maxRows: number, maskRows: number): number {
-    return maskRows * wordsFor(this.blocks) + maxRows + eliminationWords(maxRows)
+    return maskRows * wordsFor(this.blocks) + maxRows + eliminationWords(maxRows) + solutionWords(maxRows)
   }
 
   #beginElimination(): Elimination {
@@ -171,6 +181,16 @@ export class Decoder {
     return elimination
   }
 
+  /**
+   * Does the row give what the vectors' sums would give, even when something is damaged? The damage is looked for on that assumption. It
+   * holds where there are as many rows as blocks (more are needed when source blocks came late) and no damage is cut off by a short block.
+   */
+  #isSameEitherWay(row: number): boolean {
+    const last = this.blocks - 1
+    const isCut = this.#source.length % this.blockBytes !== 0 && !this.has(last) && this.#masks.has(this.#maskRows[row]!, last)
+    return this.#folded[row] === FOLDED && !isCut
+  }
+
   #markForFolding(row: number): void {
     if (this.#folded[row] === NOT_FOLDED) this.#folded[row] = TO_FOLD
   }
@@ -178,11 +198,11 @@ export class Decoder {
   /** Adds what is known to the marked rows, so that only what was missing is left in them. */
   #fold(): void {
     const run = this.#run
-    run.begin(this.#rows, this.#source, this.blockBytes)
+    run.beginMasked(this.#rows, this.#source, this.blockBytes, this.#masks, this.#received)
     for (let row = 0; row < this.rowCount; row++) {
       if (this.#folded[row] !== TO_FOLD) continue
       this.#folded[row] = FOLDED
-      run.addMasked(row, this.#masks, this.#maskRows[row]!, this.#received)
+      run.add(row, this.#maskRows[row]!)
     }
     run.finish()
   }
@@ -203,13 +223,14 @@ export class Decoder {
     let found = false
     let candidates: Uint32Array | undefined
     for (const check of checks) {
-      const rest = this.#block(check)
-      this.#addOthers(elimination, check)
+      const home = elimination.firstSummed(check)
+      const rest = this.#block(home)
+      this.#addOthers(elimination, check, home)
       const isZero = rest.every((byte) => byte === 0)
       if (!isZero && !found) damage.set(rest)
       const explained = isZero || !found || rest.every((byte, i) => byte === damage[i])
       found ||= !isZero
-      this.#addOthers(elimination, check)
+      this.#addOthers(elimination, check, home)
       if (!explained) return undefined
       const members = this.#members(elimination, check)
       candidates ??= new Uint32Array(members.length).fill(0xffff_ffff)
@@ -223,12 +244,12 @@ export class Decoder {
     return suspects
   }
 
-  /** The sum of a check's rows, in the place of its own row; done twice, everything is as before. */
-  #addOthers(elimination: Elimination, check: number): void {
+  /** The sum of a check's rows, in the place of `home`, which is one of them; done twice, everything is as before. */
+  #addOthers(elimination: Elimination, check: number, home: number): void {
     const run = this.#run
     run.begin(this.#rows, this.#rows, this.blockBytes)
     elimination.forEachSummed(check, (row) => {
-      if (row !== check) run.add(check, row)
+      if (row !== home) run.add(home, row)
     })
     run.finish()
   }

@@ -18,6 +18,8 @@ export class Elimination {
   /** By vector: the place of its pivot, {@link CHECK} or {@link UNUSED}. */
   readonly #pivotPlace: Int32Array
   readonly #vectors: Uint32Array
+  /** By place, as bits: the rows whose masks cover the column. */
+  readonly #rowsOf: Uint32Array
   readonly #columnWords: number
   readonly #rowWords: number
   readonly #stride: number
@@ -36,7 +38,9 @@ export class Elimination {
     this.#pivotVector = signed(memory, places, places).fill(-1)
     this.#pivotPlace = signed(memory, 2 * places, maxRows).fill(UNUSED)
     const vectorsAt = 2 * places + maxRows
-    this.#vectors = memory.subarray(vectorsAt, vectorsAt + maxRows * this.#stride).fill(0)
+    const rowsOfAt = vectorsAt + maxRows * this.#stride
+    this.#vectors = memory.subarray(vectorsAt, rowsOfAt).fill(0)
+    this.#rowsOf = memory.subarray(rowsOfAt, rowsOfAt + places * this.#rowWords).fill(0)
   }
 
   /** Columns that are neither known nor determined. */
@@ -62,22 +66,36 @@ export class Elimination {
     return this.#pivotPlace[vector] === CHECK
   }
 
-  /** Is `row` one of those whose sum `vector` is? */
-  sums(vector: number, row: number): boolean {
-    return ((this.#vectors[vector * this.#stride + this.#columnWords + (row >>> 5)]! >>> (row & 31)) & 1) === 1
+  /** One of the rows whose sum `vector` is. It need not be the one that the vector began with. */
+  firstSummed(vector: number): number {
+    let first = -1
+    this.forEachSummed(vector, (row) => {
+      if (first < 0) first = row
+    })
+    return first
   }
 
   /** Calls `visit` with each row whose sum `vector` is, ascending. */
   forEachSummed(vector: number, visit: (row: number) => void): void {
     const start = vector * this.#stride + this.#columnWords
+    for (let word = 0; word < this.#rowWords; word++) visitBits(this.#vectors[start + word]!, word, visit)
+  }
+
+  /** Calls `visit` with each row that some vector with a pivot needs, ascending. */
+  forEachNeeded(visit: (row: number) => void): void {
     for (let word = 0; word < this.#rowWords; word++) {
-      let bits = this.#vectors[start + word]!
-      while (bits !== 0) {
-        const lowest = bits & -bits
-        visit(word * 32 + 31 - Math.clz32(lowest))
-        bits ^= lowest
+      let bits = 0
+      for (let vector = 0; vector < this.#used; vector++) {
+        if (this.#pivotPlace[vector]! >= 0) bits |= this.#vectors[vector * this.#stride + this.#columnWords + word]!
       }
+      visitBits(bits, word, visit)
     }
+  }
+
+  /** Calls `visit` with each row that covers the column at `place`, ascending. */
+  forEachRowOf(place: number, visit: (row: number) => void): void {
+    const start = place * this.#rowWords
+    for (let word = 0; word < this.#rowWords; word++) visitBits(this.#rowsOf[start + word]!, word, visit)
   }
 
   /**
@@ -93,7 +111,9 @@ export class Elimination {
       const column = this.#columns[place]!
       const word = column >>> 5
       const isOpen = ((masks.words[maskStart + word]! & ~known[word]!) >>> (column & 31)) & 1
-      if (isOpen === 1) vectors[start + (place >>> 5)]! |= 1 << (place & 31)
+      if (isOpen === 0) continue
+      vectors[start + (place >>> 5)]! |= 1 << (place & 31)
+      this.#rowsOf[place * this.#rowWords + (row >>> 5)]! |= 1 << (row & 31)
     }
     vectors[start + this.#columnWords + (row >>> 5)]! |= 1 << (row & 31)
     // Adding a pivot's vector changes no other pivot's bit, so one pass is enough.
@@ -166,7 +186,11 @@ export class Elimination {
 
 /** 32-bit words that {@link Elimination} needs for up to `maxRows` rows, and no more missing columns than rows. */
 export function eliminationWords(maxRows: number): number {
-  return 3 * maxRows + maxRows * 2 * wordsFor(maxRows)
+  return 3 * maxRows + maxRows * 3 * wordsFor(maxRows)
+}
+
+function visitBits(word: number, at: number, visit: (bit: number) => void): void {
+  for (let bits = word; bits !== 0; bits &= bits - 1) visit(at * 32 + 31 - Math.clz32(bits & -bits))
 }
 
 function signed(memory: Uint32Array, start: number, length: number): Int32Array {

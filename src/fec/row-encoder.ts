@@ -1,7 +1,7 @@
 import type { BitMatrix } from './bit-matrix.js'
 import { XorRun } from './xor.js'
 
-/** Makes redundant rows: the XOR of the blocks that a row's mask covers. */
+/** Makes redundant rows, several at once so that a crossing of the native border weighs nothing. */
 export class RowEncoder {
   readonly #run: XorRun
 
@@ -10,27 +10,28 @@ export class RowEncoder {
   }
 
   /**
-   * Writes the XOR of what `row` of `masks` covers into the first `blockBytes` bytes of `into`. Block i begins at byte `i * blockBytes` of
-   * `source`; from block `tailBlock` on, `tail` is read instead, whose first block that is. What is missing of the last block is zero.
+   * Writes `count` rows, one behind the other, to the front of `into`: the XOR of the blocks that rows `first` to `first + count - 1` of
+   * `masks` cover. Block i begins at byte `i * blockBytes` of `source`; from block `tailBlock` on, `tail` is read instead, whose first block
+   * that is. What is missing of the last block is zero.
    */
   encode(
     into: Uint8Array,
     masks: BitMatrix,
-    row: number,
+    first: number,
+    count: number,
     source: Uint8Array,
     blockBytes: number,
     tail: Uint8Array = NOTHING,
     tailBlock = masks.columns,
   ): void {
     const run = this.#run
-    const target = into.length === blockBytes ? into : into.subarray(0, blockBytes)
-    target.fill(0)
-    run.begin(target, source, blockBytes)
-    run.addMasked(0, masks, row, undefined, 0, tailBlock)
+    const target = into.subarray(0, count * blockBytes).fill(0)
+    run.beginMasked(target, source.subarray(0, tailBlock * blockBytes), blockBytes, masks)
+    for (let i = 0; i < count; i++) run.add(i, first + i)
     run.finish()
     if (tailBlock >= masks.columns) return
-    run.begin(target, tail, blockBytes)
-    run.addMasked(0, masks, row, undefined, tailBlock)
+    run.beginMasked(target, tail, blockBytes, masks, undefined, tailBlock)
+    for (let i = 0; i < count; i++) run.add(i, first + i)
     run.finish()
   }
 }

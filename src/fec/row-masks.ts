@@ -11,7 +11,9 @@ export function drawBalancedRows(random: Random, masks: BitMatrix, rows: number)
   if (rows === 0) return
   masks.fillRow(0)
   const drawn = rows - 1
-  for (let column = 0; column < masks.columns; column++) put(random, masks, column, drawn, Math.ceil(drawn / 2))
+  const words = signedWords(masks)
+  for (let column = 0; column < masks.columns; column++)
+    put(random, words, masks.wordsPerRow, column, drawn, Math.ceil(drawn / 2))
   fillEmptyRows(masks, rows)
 }
 
@@ -28,22 +30,31 @@ export function drawSparseRows(random: Random, masks: BitMatrix, rows: number): 
   if (rows === 0) return
   masks.fillRow(0)
   const drawn = rows - 1
+  const words = signedWords(masks)
   for (let column = 0; column < masks.columns; column++) {
     const word = random.uint32()
-    if (drawn > MAX_DENSE_ROWS) put(random, masks, column, drawn, SPARSE_ROWS + (word >>> 31))
+    if (drawn > MAX_DENSE_ROWS) put(random, words, masks.wordsPerRow, column, drawn, SPARSE_ROWS + (word >>> 31))
     else for (let row = 1; row <= drawn; row++) if ((word << (row - 1)) >>> 31 === 1) masks.set(row, column)
   }
   fillEmptyRows(masks, rows)
 }
 
 /** Puts `column` into `count` of rows 1 to `drawn`. */
-function put(random: Random, masks: BitMatrix, column: number, drawn: number, count: number): void {
-  for (let chosen = 0; chosen < count;) {
-    const row = 1 + randomBelow(random, drawn)
-    if (masks.has(row, column)) continue
-    masks.set(row, column)
-    chosen++
+function put(random: Random, words: Int32Array, wordsPerRow: number, column: number, drawn: number, count: number): void {
+  const bit = 1 << (column & 31)
+  const inRow = column >>> 5
+  for (let left = count; left > 0;) {
+    const at = (1 + randomBelow(random, drawn)) * wordsPerRow + inRow
+    const word = words[at]!
+    if ((word & bit) !== 0) continue
+    words[at] = word | bit
+    left--
   }
+}
+
+/** Signed words are integers to the engine, which unsigned ones are only up to 2^31: drawing takes half the time. */
+function signedWords({ words }: BitMatrix): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length)
 }
 
 function fillEmptyRows(masks: BitMatrix, rows: number): void {

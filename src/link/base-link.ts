@@ -1,19 +1,15 @@
 import { EventEmitter } from 'node:events'
 import {
   BatchConsumers,
-  Endpoint,
   checkInteger,
-  checkOptions,
-  checkPeerPort,
   closedError,
-  invalidArgType,
-  invalidArgValue,
   invalidState,
   outOfRange,
   payloadBytes,
   throwingLater,
   writePayload,
   type DatagramBatch,
+  type Endpoint,
   type EndpointLike,
   type Link,
   type Payload,
@@ -24,23 +20,12 @@ import {
 import { DATAGRAM_TYPE, HEADER_BYTES, writeHeader } from './header.js'
 import type { IncomingRequest } from './incoming-request.js'
 import type { KindLinkEvents, KindLinkStatistics } from './link-events.js'
-import { payloadBuffer } from './payload.js'
+import { linkStatistics } from './link-statistics.js'
 import type { DatagramSocket, DatagramSource, SourceOptions, Surroundings } from './platform.js'
 import { LinkInbox, type Inspect } from './link-inbox.js'
 import type { ResolvedCommon } from './options/link-options.js'
+import { planRequest, type RequestOptions } from './request-options.js'
 import { Requests, type RequestPlan } from './requests.js'
-
-/** What one request may ask for. */
-export interface RequestOptions {
-  /** How long to wait for the response, in milliseconds. Default: the link's `requestTimeoutMs`. */
-  timeoutMs?: number
-  /** When to send it again, in milliseconds, doubled each time; 0: never. Default: the link's `requestRetryMs`. */
-  retryMs?: number
-  /** Cancels the request. */
-  signal?: AbortSignal
-  /** Whom to ask, where the link has several peers. */
-  endpoint?: Endpoint | EndpointLike
-}
 
 /** What all kinds have in common, as they resolved it. */
 export type BaseOptions = Pick<ResolvedCommon, 'header' | 'requestTimeoutMs' | 'requestRetryMs' | 'maxPendingRequests'> & {
@@ -179,6 +164,10 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
     this.#output.commit(HEADER_BYTES + lengthBytes)
   }
 
+  cancel(): void {
+    this.#output.cancel()
+  }
+
   flush(): boolean {
     this.checkOpen()
     return this.#output.flush()
@@ -195,53 +184,14 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   request(payload: Payload, options: RequestOptions = {}): Promise<Buffer> {
     this.checkOpen()
     if (!this.header) throw invalidState('request needs the option header: a raw link cannot match responses')
-    checkOptions('options', options, REQUEST_OPTIONS)
-    const bytes = payloadBuffer(payload, this.maxPayloadBytes)
-    const { timeoutMs = this.#options.requestTimeoutMs, retryMs = this.#options.requestRetryMs, signal } = options
-    checkInteger('options.timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS)
-    checkInteger('options.retryMs', retryMs, 0, MAX_TIMEOUT_MS)
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-    }
+    const plan = planRequest(payload, options, this.#options, this.maxPayloadBytes)
     if (options.endpoint !== undefined || this.role === 'server') this.target(options.endpoint)
-    const endpoint = options.endpoint === undefined ? undefined : Endpoint.from(options.endpoint)
-    const isMulticast = endpoint?.isMulticast === true
-    return this.requests.start({
-      payload: Buffer.from(bytes),
-      endpoint: isMulticast ? undefined : endpoint,
-      timeoutMs,
-      retryMs,
-      signal,
-    })
+    return this.requests.start(plan)
   }
 
   stats(): KindLinkStatistics {
-    const sums = this.#output.stats()
-    const { received, bytesReceived, malformed, own, foreign, unheard, requests } = this.#inbox.counters
-    const asked = this.requests.counters
-    return {
-      datagramsQueued: sums.datagramsQueued,
-      datagramsSent: sums.datagramsSent,
-      datagramsFailed: sums.datagramsFailed,
-      datagramsDiscarded: sums.datagramsDiscarded,
-      queuedDatagrams: sums.queuedDatagrams,
-      queuedBytes: sums.queuedBytes - this.#headerBytes * sums.queuedDatagrams,
-      bytesSent: sums.bytesSent - this.#headerBytes * sums.datagramsSent,
-      datagramsRefused: sums.datagramsRefused + this.#refused,
-      datagramsReceived: received,
-      bytesReceived,
-      datagramsMalformed: malformed,
-      datagramsOwn: own,
-      datagramsForeign: foreign,
-      datagramsUnheard: unheard,
-      requestsSent: asked.sent,
-      requestsRepeated: asked.repeated,
-      requestsAnswered: asked.answered,
-      requestsTimedOut: asked.timedOut,
-      requestsCancelled: asked.cancelled,
-      requestsReceived: requests,
-      responsesUnexpected: asked.unexpected,
-    }
+    const { counters } = this.#inbox
+    return linkStatistics(this.#output.stats(), counters, this.requests.counters, this.#headerBytes, this.#refused)
   }
 
   get closed(): boolean {
@@ -432,15 +382,4 @@ export abstract class BaseLink extends EventEmitter<KindLinkEvents> implements L
   }
 }
 
-/** The one peer of a link: naming it is allowed, naming another is not. */
-export function checkOnlyPeer(endpoint: Endpoint | EndpointLike | undefined, peer: Endpoint): void {
-  if (endpoint === undefined || endpoint === peer) return
-  const given = Endpoint.from(endpoint)
-  checkPeerPort('endpoint.port', given.port)
-  if (!given.equals(peer))
-    throw invalidArgValue('endpoint', given.toString(), `must be ${peer.toString()}, the peer of this link`)
-}
-
 const DATAGRAM_EVENTS = ['batch', 'announce', 'request', 'response'] as const
-const REQUEST_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'retryMs', 'signal', 'endpoint'])
-const MAX_TIMEOUT_MS = 3_600_000

@@ -1,5 +1,6 @@
 import { Endpoint, checkPeerPort, type EndpointLike, type Timer } from '../core/index.js'
-import { BaseLink, NOBODY, checkOnlyPeer } from './base-link.js'
+import { BaseLink, NOBODY } from './base-link.js'
+import { checkOnlyPeer } from './only-peer.js'
 import { StatusBeacon } from './discovery/status-beacon.js'
 import { decodeStatus } from './discovery/status-message.js'
 import { DATAGRAM_TYPE } from './header.js'

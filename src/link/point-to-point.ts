@@ -1,5 +1,6 @@
 import { checkInteger, featureUnavailable, type Endpoint, type EndpointLike } from '../core/index.js'
-import { BaseLink, checkOnlyPeer } from './base-link.js'
+import { BaseLink } from './base-link.js'
+import { checkOnlyPeer } from './only-peer.js'
 import { DATAGRAM_TYPE, HEADER_BYTES, writeHeader } from './header.js'
 import type { ResolvedPointToPointClient, ResolvedPointToPointServer, ResolvedResponderClient } from './options/link-options.js'
 import type { DatagramSocket, LinkPlatform } from './platform.js'

@@ -26,3 +26,8 @@ function codeOf(error: StreamError): string | undefined {
       return undefined
   }
 }
+
+/** What a write gets when the other side has ended, and this one with it. */
+export function endedByOther(): Error {
+  return Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })
+}

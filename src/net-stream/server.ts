@@ -1,14 +1,17 @@
 import { EventEmitter } from 'node:events'
 import { lookup } from 'node:dns'
-import { checkLocalPort, checkOptions, checkString, invalidState, type Endpoint } from '../core/index.js'
+import { checkLocalPort, checkOptions, checkString, type Endpoint } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
 import { createNode, type NodeOptions, type Stream, type StreamNode } from '../stream/index.js'
-import { STREAM_LABEL } from './connect.js'
+import { STREAM_LABEL } from './holder.js'
 import { Socket, type SocketAddress } from './socket.js'
 
 /** Options of {@link createServer}. */
 export interface ServerOptions {
+  /** Do sockets stay open for writing when the other side has ended? Default false. */
   allowHalfOpen?: boolean
+  /** Do sockets begin paused? Default false. */
+  pauseOnConnect?: boolean
   /** Options of the server's node, such as `secret` or `congestionControl`. */
   nodeOptions?: Omit<NodeOptions, 'link'>
 }
@@ -19,12 +22,26 @@ export interface ListenOptions {
   port?: number
   /** A literal or a name. Default: all addresses of IPv4. One of IPv6 makes a server for both families if it is '::'. */
   host?: string
+  /** Closes the server when it is aborted. */
+  signal?: AbortSignal
+}
+
+/** A connection that was refused because there are too many. */
+export interface DroppedConnection {
+  readonly localAddress: string
+  readonly localPort: number
+  readonly localFamily: string
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly remoteFamily: string
 }
 
 /** The events of a {@link Server}, as `net.Server` has them. */
 export interface ServerEvents {
   listening: []
   connection: [socket: Socket]
+  /** There are `maxConnections` already. */
+  drop: [connection: DroppedConnection]
   close: []
   error: [error: Error]
 }
@@ -42,6 +59,8 @@ export function createServer(first?: ServerOptions | ((socket: Socket) => void),
 
 /** See {@link createServer}. */
 export class Server extends EventEmitter<ServerEvents> {
+  /** More connections at the same time are refused; undefined: no bound but those of the node. */
+  maxConnections: number | undefined
   readonly #options: ServerOptions
   readonly #sockets = new Set<Socket>()
   #udp: UdpSocket | undefined
@@ -58,37 +77,48 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** Binds; 'listening', or 'error' with what bind(2) said. */
   listen(options: ListenOptions, listener?: () => void): this
-  listen(port?: number, host?: string | (() => void), listener?: () => void): this
-  listen(first?: ListenOptions | number, second?: string | (() => void), third?: () => void): this {
-    if (this.#udp !== undefined) throw invalidState('the server is listening')
-    const options =
-      typeof first === 'object' ? first : { port: first ?? 0, ...(typeof second === 'string' ? { host: second } : {}) }
-    checkOptions('options', options, LISTEN_OPTIONS)
-    const listener = typeof second === 'function' ? second : third
+  listen(port?: number, host?: string, backlog?: number, listener?: () => void): this
+  listen(port?: number, host?: string, listener?: () => void): this
+  listen(port?: number, backlog?: number, listener?: () => void): this
+  listen(listener: () => void): this
+  listen(...words: unknown[]): this {
+    if (this.#udp !== undefined) throw alreadyListening()
+    // As node:net: what is given is told apart by its type. A backlog is for connections that wait; none do here.
+    const listener = words.find((word): word is () => void => typeof word === 'function')
+    const given = typeof words[0] === 'object' ? (words[0] as ListenOptions) : {}
+    checkOptions('options', given, LISTEN_OPTIONS)
+    const host = given.host ?? (typeof words[1] === 'string' ? words[1] : '0.0.0.0')
+    const port = checkLocalPort('options.port', given.port ?? (typeof words[0] === 'number' ? words[0] : 0))
+    const address = checkString('options.host', host)
+    const { signal } = given
     if (listener !== undefined) this.once('listening', listener)
-    const port = checkLocalPort('options.port', options.port ?? 0)
-    const address = checkString('options.host', options.host ?? '0.0.0.0')
+    if (signal !== undefined) this.#closeOn(signal)
     const udp = new UdpSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup })
+    const node = this.#createNode(udp)
     this.#udp = udp
     this.#isClosing = false
+    // What listeners throw is not the promise's.
     udp.bind({ port, address }).then(
-      () => this.#open(udp),
+      () => process.nextTick(() => this.#open(node)),
       (error: Error) => {
+        node.destroy()
         udp.close()
+        // Closed meanwhile: that is why.
+        if (this.#udp !== udp) return
         this.#udp = undefined
-        this.emit('error', error)
+        process.nextTick(() => this.emit('error', error))
       },
     )
     return this
   }
 
   get listening(): boolean {
-    return this.#node !== undefined
+    return this.#node !== undefined && !this.#isClosing
   }
 
   /** Null unless it listens. */
   address(): SocketAddress | null {
-    return this.#node === undefined ? null : this.#udp!.address().toJSON()
+    return !this.listening ? null : this.#udp!.address().toJSON()
   }
 
   getConnections(callback: (error: Error | null, count: number) => void): this {
@@ -98,12 +128,14 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** Takes no more connections; 'close' when those that are there have ended. */
   close(callback?: (error?: Error) => void): this {
+    if (callback) {
+      const error = this.#udp === undefined || this.#isClosing ? notRunning() : undefined
+      this.once('close', () => callback(error))
+    }
     if (this.#udp === undefined) {
-      if (callback)
-        process.nextTick(callback, Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' }))
+      process.nextTick(() => this.emit('close'))
       return this
     }
-    if (callback) this.once('close', () => callback())
     this.#isClosing = true
     this.#closeIfIdle()
     return this
@@ -127,9 +159,17 @@ export class Server extends EventEmitter<ServerEvents> {
     return new Promise((resolve) => this.close(() => resolve()))
   }
 
-  #open(udp: UdpSocket): void {
-    if (this.#isClosing) return this.#closeIfIdle()
-    const node = createNode({ ...this.#options.nodeOptions, link: udp })
+  #createNode(udp: UdpSocket): StreamNode {
+    try {
+      return createNode({ ...this.#options.nodeOptions, link: udp })
+    } catch (error) {
+      udp.close()
+      throw error
+    }
+  }
+
+  #open(node: StreamNode): void {
+    if (this.#isClosing || node.closed) return node.destroy()
     this.#node = node
     node.on('stream', (stream) => this.#onStream(stream))
     if (!this.#isReferenced) this.unref()
@@ -141,7 +181,14 @@ export class Server extends EventEmitter<ServerEvents> {
       stream.reset(REFUSED)
       return
     }
+    if (this.maxConnections !== undefined && this.#sockets.size >= this.maxConnections) {
+      stream.reset(REFUSED)
+      this.emit('drop', this.#describe(stream.peer.endpoint))
+      return
+    }
+    const { allowHalfOpen = false, pauseOnConnect = false } = this.#options
     const socket: Socket = new Socket(
+      { allowHalfOpen },
       {
         localAddress: (): Endpoint | undefined => this.#udp?.address(),
         ref: () => undefined,
@@ -151,11 +198,30 @@ export class Server extends EventEmitter<ServerEvents> {
           this.#closeIfIdle()
         },
       },
-      this.#options.allowHalfOpen === true,
     )
     this.#sockets.add(socket)
     socket.attach(stream)
+    if (pauseOnConnect) socket.pause()
     this.emit('connection', socket)
+  }
+
+  #describe(remote: Endpoint): DroppedConnection {
+    const local = this.#udp!.address()
+    return {
+      localAddress: local.address,
+      localPort: local.port,
+      localFamily: local.family,
+      remoteAddress: remote.address,
+      remotePort: remote.port,
+      remoteFamily: remote.family,
+    }
+  }
+
+  #closeOn(signal: AbortSignal): void {
+    if (signal.aborted) process.nextTick(() => this.close())
+    const close = (): void => void this.close()
+    signal.addEventListener('abort', close, { once: true })
+    this.once('close', () => signal.removeEventListener('abort', close))
   }
 
   #closeIfIdle(): void {
@@ -169,6 +235,16 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 }
 
+function alreadyListening(): Error {
+  const text = 'Listen method has been called more than once without closing.'
+  return Object.assign(new Error(text), { code: 'ERR_SERVER_ALREADY_LISTEN' })
+}
+
+function notRunning(): Error {
+  return Object.assign(new Error('Server is not running.'), { code: 'ERR_SERVER_NOT_RUNNING' })
+}
+
+/** RESET_REASON.refused of docs/wire/stream.md. */
 const REFUSED = 2
-const KNOWN: ReadonlySet<string> = new Set(['allowHalfOpen', 'nodeOptions'])
-const LISTEN_OPTIONS: ReadonlySet<string> = new Set(['port', 'host'])
+const KNOWN: ReadonlySet<string> = new Set<keyof ServerOptions>(['allowHalfOpen', 'pauseOnConnect', 'nodeOptions'])
+const LISTEN_OPTIONS: ReadonlySet<string> = new Set<keyof ListenOptions>(['port', 'host', 'signal'])

@@ -1,8 +1,21 @@
-import { Duplex } from 'node:stream'
-import { checkInteger, type Endpoint, type Timer } from '../core/index.js'
-import type { Stream } from '../stream/index.js'
+import { isIP } from 'node:net'
+import { Duplex, addAbortSignal } from 'node:stream'
+import {
+  checkFunction,
+  checkOptions,
+  checkPeerPort,
+  checkString,
+  invalidArgType,
+  invalidState,
+  outOfRange,
+  type Endpoint,
+  type Timer,
+} from '../core/index.js'
+import type { NodeOptions, Stream, StreamNode } from '../stream/index.js'
 import { systemClock } from '../system/index.js'
-import { netError } from './net-error.js'
+import { ClientHolder } from './client-holder.js'
+import { STREAM_LABEL, type Holder } from './holder.js'
+import { endedByOther, netError } from './net-error.js'
 
 /** As `net.Socket.address()` gives it. */
 export interface SocketAddress {
@@ -11,39 +24,92 @@ export interface SocketAddress {
   readonly port: number
 }
 
-/** What a socket keeps alive, and lets go of when it is closed. @internal */
-export interface Holder {
-  localAddress(): Endpoint | undefined
-  ref(): void
-  unref(): void
-  release(): void
+/** Options of `new Socket`. */
+export interface SocketOptions {
+  /** Does the socket stay open for writing when the other side has ended? Default false. */
+  allowHalfOpen?: boolean
+  /** Destroys the socket when it is aborted. */
+  signal?: AbortSignal
+  /** A node to connect with, which goes on. Default: one that lives as long as the socket. */
+  node?: StreamNode
+  /** Options of the socket's own node, such as `secret` or `congestionControl`. */
+  nodeOptions?: Omit<NodeOptions, 'link'>
 }
 
+/** Where `socket.connect` connects to. */
+export interface SocketConnectOptions {
+  /** As a string as well: URLs have it so. */
+  port: number | string
+  /** A name or a literal. Default 'localhost', as IPv4. */
+  host?: string
+  /** 4 or 6. Default: 6 for a literal that is one, otherwise 4. */
+  family?: number
+  /** As `setTimeout` takes it. */
+  timeout?: number
+}
+
+/** Options of `connect`. */
+export type ConnectOptions = SocketOptions & SocketConnectOptions
+
 /**
- * A reliable stream in the shape of `net.Socket`. Made by `connect`, or by a server.
+ * A reliable stream in the shape of `net.Socket`. Made by `connect`, by a server, or by `new Socket()` and then `connect`.
  *
- * Events besides those of a Duplex: 'connect', 'ready', 'timeout', 'lookup' (never, for compatibility), and 'close' with `hadError`.
+ * Events besides those of a Duplex: 'lookup', 'connect', 'ready', 'timeout', and 'close' with `hadError`.
  */
 export class Socket extends Duplex {
   connecting = false
   bytesRead = 0
-  bytesWritten = 0
-  /** Milliseconds; undefined: none. */
+  /** Milliseconds; undefined or 0: none. */
   timeout: number | undefined
-  readonly #holder: Holder
+  readonly #options: SocketOptions
+  #holder: Holder | undefined
   #stream: Stream | undefined
   #remote: Endpoint | undefined
   #local: Endpoint | undefined
   #waiting: { chunk: Buffer; offset: number; done: (error?: Error | null) => void } | undefined
   #final: ((error?: Error | null) => void) | undefined
+  #writtenBytes = 0
   #timer: Timer | undefined
   #lastMs = 0
   #hadError = false
+  #isReferenced = true
 
-  /** @internal */
-  constructor(holder: Holder, allowHalfOpen: boolean) {
-    super({ allowHalfOpen, emitClose: false })
+  /** @param accepted Of a server's socket. @internal */
+  constructor(options: SocketOptions = {}, accepted?: Holder) {
+    checkOptions('options', options, SOCKET_OPTIONS)
+    super({ allowHalfOpen: options.allowHalfOpen === true, emitClose: false })
+    this.#options = options
+    this.#holder = accepted
+    if (options.signal !== undefined) addAbortSignal(options.signal, this)
+    this.on('end', () => {
+      if (!this.allowHalfOpen) this.write = this.#writeAfterEnd
+    })
+  }
+
+  /**
+   * Connects; 'connect' when it is joined, or 'error'. Once in the life of a socket.
+   *
+   * @throws Misuse.
+   */
+  connect(options: SocketConnectOptions, listener?: () => void): this
+  connect(port: number, host?: string, listener?: () => void): this
+  connect(port: number, listener: () => void): this
+  connect(first: SocketConnectOptions | number, second?: string | (() => void), third?: () => void): this {
+    const options = typeof first === 'number' ? { port: first, ...(typeof second === 'string' ? { host: second } : {}) } : first
+    const listener = typeof second === 'function' ? second : third
+    checkOptions('options', options, CONNECT_OPTIONS)
+    const port = checkPeerPort('options.port', asNumber(options.port))
+    const host = checkString('options.host', options.host ?? 'localhost')
+    if (this.#holder !== undefined || this.destroyed) throw invalidState('a socket is connected once')
+    const { node, nodeOptions } = this.#options
+    const holder = new ClientHolder({ family: options.family, node, nodeOptions }, host)
     this.#holder = holder
+    this.connecting = true
+    if (!this.#isReferenced) holder.unref()
+    if (options.timeout !== undefined) this.setTimeout(options.timeout)
+    if (listener !== undefined) this.once('connect', listener)
+    void this.#connect(holder, host, port)
+    return this
   }
 
   /** The stream below, for its statistics; undefined while connecting. */
@@ -63,6 +129,7 @@ export class Socket extends Duplex {
     return this.#remote?.family
   }
 
+  /** The address that the socket below is bound to: that of all addresses unless it was given one. */
   get localAddress(): string | undefined {
     return this.#local?.address
   }
@@ -75,8 +142,13 @@ export class Socket extends Duplex {
     return this.#local?.family
   }
 
+  /** What was written, whether it has left or not. */
+  get bytesWritten(): number {
+    return this.#writtenBytes + this.writableLength
+  }
+
   get pending(): boolean {
-    return this.#stream === undefined
+    return this.#stream === undefined || this.destroyed
   }
 
   get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
@@ -91,14 +163,18 @@ export class Socket extends Duplex {
 
   /** 'timeout' after so much silence in both directions; 0: none. The socket stays as it is. */
   setTimeout(timeoutMs: number, listener?: () => void): this {
-    this.timeout = checkInteger('timeoutMs', timeoutMs, 0, MAX_TIMEOUT_MS)
+    if (typeof timeoutMs !== 'number') throw invalidArgType('timeoutMs', 'of type number', timeoutMs)
+    if (!(timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS)) throw outOfRange('timeoutMs', `>= 0 && <= ${MAX_TIMEOUT_MS}`, timeoutMs)
+    if (listener !== undefined) checkFunction('listener', listener)
+    if (this.destroyed) return this
+    this.timeout = timeoutMs
     this.#timer?.cancel()
     this.#timer = undefined
     if (listener !== undefined) {
       if (timeoutMs === 0) this.off('timeout', listener)
       else this.once('timeout', listener)
     }
-    if (timeoutMs > 0 && !this.destroyed) this.#watchSilence()
+    if (timeoutMs > 0) this.#watchSilence()
     return this
   }
 
@@ -113,12 +189,14 @@ export class Socket extends Duplex {
   }
 
   ref(): this {
-    this.#holder.ref()
+    this.#isReferenced = true
+    this.#holder?.ref()
     return this
   }
 
   unref(): this {
-    this.#holder.unref()
+    this.#isReferenced = false
+    this.#holder?.unref()
     return this
   }
 
@@ -131,7 +209,7 @@ export class Socket extends Duplex {
 
   /** Gives up with a reset, whatever is under way. */
   resetAndDestroy(): this {
-    this.#stream?.reset()
+    if (this.#stream !== undefined) this.#stream.reset()
     return this.destroy()
   }
 
@@ -139,7 +217,7 @@ export class Socket extends Duplex {
   attach(stream: Stream): void {
     this.#stream = stream
     this.#remote = stream.peer.endpoint
-    this.#local = this.#holder.localAddress()
+    this.#local = this.#holder!.localAddress()
     this.connecting = false
     stream.allowHalfOpen = true
     stream.on('drain', () => this.#writeMore())
@@ -151,14 +229,9 @@ export class Socket extends Duplex {
       // A Duplex keeps what it is given beyond the handler.
       if (!this.push(Buffer.from(message))) stream.pause()
     })
+    this.#touch()
     this.#writeMore()
     if (this.#final !== undefined) this._final(this.#final)
-  }
-
-  /** There will be no stream. @internal */
-  fail(error: Error, endpoint: Endpoint | undefined): void {
-    this.connecting = false
-    this.destroy(netError(error, 'connect', endpoint))
   }
 
   override _read(): void {
@@ -177,21 +250,27 @@ export class Socket extends Duplex {
     }
     this.#final = undefined
     this.#stream.end()
-    done()
+    // Not at once: who destroys the socket in this very tick has not finished.
+    process.nextTick(done)
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#hadError = error !== null
     this.#timer?.cancel()
+    const isCutOff = this.#waiting !== undefined
     this.#waiting = undefined
+    this.connecting = false
     const stream = this.#stream
     const finish = (): void => {
-      this.#holder.release()
+      this.#holder?.release()
       // As net.Socket: whether there was an error comes along.
       process.nextTick(() => this.emit('close', this.#hadError))
     }
+    // The error is told first.
+    done(error)
     if (stream === undefined || stream.closed) finish()
-    else if (error !== null) {
+    else if (error !== null && isCutOff) {
+      // In the middle of a write: the other side must not take what it has for the whole.
       stream.once('close', finish)
       stream.reset()
     } else {
@@ -199,7 +278,29 @@ export class Socket extends Duplex {
       stream.removeAllListeners('message')
       void stream.close({ deadlineMs: LINGER_MS }).then(finish)
     }
-    done(error)
+  }
+
+  async #connect(holder: ClientHolder, host: string, port: number): Promise<void> {
+    let endpoint: Endpoint | undefined
+    let stream: Stream
+    try {
+      endpoint = await holder.resolve(host, port)
+      if (this.destroyed) return
+      if (isIP(host) === 0) this.emit('lookup', null, endpoint.address, endpoint.family === 'IPv6' ? 6 : 4, host)
+      const peer = await holder.join(endpoint)
+      if (this.destroyed) return
+      stream = peer.openStream({ label: STREAM_LABEL, allowHalfOpen: true })
+    } catch (error) {
+      if (!this.destroyed) this.destroy(netError(error as Error, 'connect', endpoint))
+      return
+    }
+    // What a listener throws is no failure to connect.
+    process.nextTick(() => {
+      if (this.destroyed) return stream.reset()
+      this.attach(stream)
+      this.emit('connect')
+      this.emit('ready')
+    })
   }
 
   #writeMore(): void {
@@ -210,11 +311,21 @@ export class Socket extends Duplex {
     while (waiting.offset < waiting.chunk.length) {
       const end = Math.min(waiting.offset + MAX_WRITE_BYTES, waiting.chunk.length)
       if (!stream.send(waiting.chunk.subarray(waiting.offset, end))) return
-      this.bytesWritten += end - waiting.offset
       waiting.offset = end
     }
     this.#waiting = undefined
+    this.#writtenBytes += waiting.chunk.length
     waiting.done()
+  }
+
+  /** As net.Socket: who writes although both sides have ended is told whose doing it was. */
+  readonly #writeAfterEnd = (chunk: unknown, encoding?: unknown, callback?: unknown): boolean => {
+    if (!this.writableEnded) return super.write(chunk, encoding as BufferEncoding, callback as () => void)
+    const error = endedByOther()
+    const done = typeof encoding === 'function' ? encoding : callback
+    if (typeof done === 'function') process.nextTick(done, error)
+    this.destroy(error)
+    return false
   }
 
   #onStreamClose(error: Error | undefined): void {
@@ -224,7 +335,10 @@ export class Socket extends Duplex {
   }
 
   #touch(): void {
-    if (this.timeout !== undefined && this.timeout > 0) this.#lastMs = systemClock.nowMs()
+    if (this.timeout === undefined || this.timeout === 0) return
+    // A socket that was silent for too long, and has something to say again, is watched again.
+    if (this.#timer === undefined && !this.destroyed) this.#watchSilence()
+    else this.#lastMs = systemClock.nowMs()
   }
 
   #watchSilence(): void {
@@ -244,6 +358,12 @@ export class Socket extends Duplex {
   }
 }
 
+function asNumber(port: unknown): unknown {
+  return typeof port === 'string' && /^\d+$/.test(port) ? Number(port) : port
+}
+
+const SOCKET_OPTIONS: ReadonlySet<string> = new Set<keyof SocketOptions>(['allowHalfOpen', 'signal', 'node', 'nodeOptions'])
+const CONNECT_OPTIONS: ReadonlySet<string> = new Set<keyof SocketConnectOptions>(['port', 'host', 'family', 'timeout'])
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /** A long write is several messages, so that its receiver reads the first while the last is being sent. */
 const MAX_WRITE_BYTES = 65_536

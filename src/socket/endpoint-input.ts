@@ -15,7 +15,9 @@ export function endpoint(address: string, port: number): Endpoint {
   checkString('address', address)
   checkLocalPort('port', port)
   const found = literalEndpoint(address, port, selectBackend)
-  if (found === undefined) throw invalidArgValue('address', address, 'must be an IPv4 or IPv6 literal')
+  if (found === undefined) {
+    throw invalidArgValue('address', address, 'must be an IPv4 or IPv6 literal; for a name there is socket.resolve')
+  }
   return found
 }
 

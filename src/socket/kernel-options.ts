@@ -1,8 +1,9 @@
 import { AF_INET, ERRNO, SocketError, networkOrder, writeAddress, type Addon, type NativeSocket } from '../binding/index.js'
-import { checkBoolean, checkInteger, checkOneOf, checkString, featureUnavailable, invalidArgValue } from '../core/index.js'
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, featureUnavailable, invalidArgValue } from '../core/index.js'
 import { checkInterface, findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
 import {
+  KERNEL_OPTION_NAMES,
   OPTION_TABLE,
   PATH_MTU_DISCOVERY,
   type KernelOptionName,
@@ -161,6 +162,12 @@ export function kernelOf(addon: Addon): string {
   return addon.backend === 'dgram' ? 'node:dgram' : 'this kernel'
 }
 
+/** @throws Misuse: a name that is none. */
+export function checkOptionName<Name extends KernelOptionName>(name: Name): Name {
+  checkOptions('options', { [name]: 0 }, KERNEL_NAMES)
+  return name
+}
+
 /** Checks a value without a socket, so that misuse is refused before one is opened. */
 export function checkOptionValue(name: KernelOptionName, value: unknown): void {
   const { kind } = OPTION_TABLE[name]
@@ -220,6 +227,7 @@ function readUint64(bytes: Buffer): bigint {
   return new BigUint64Array(Uint8Array.from(bytes.subarray(0, 8)).buffer)[0]!
 }
 
+const KERNEL_NAMES: ReadonlySet<string> = new Set(KERNEL_OPTION_NAMES)
 /** The kernel doubles what is asked, for its bookkeeping, and reports the double (socket(7), SO_RCVBUF). */
 export const KERNEL_BUFFER_FACTOR = 2
 /** Half of what fits in the kernel's int, because it doubles. */

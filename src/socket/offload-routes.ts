@@ -19,31 +19,38 @@ export class OffloadRoutes {
     return routes
   }
 
-  readonly #maxSegmentBytes = new Map<string, number>()
+  readonly #routes = new Map<string, Route>()
 
   /** The longest segment that is worth trying to `endpoint`. */
   maxSegmentBytes(endpoint: Endpoint | undefined): number {
-    if (this.#maxSegmentBytes.size === 0 || endpoint === undefined) return Infinity
-    return this.#maxSegmentBytes.get(keyOf(endpoint)) ?? Infinity
+    if (this.#routes.size === 0 || endpoint === undefined) return Infinity
+    return this.#routes.get(keyOf(endpoint))?.maxSegmentBytes ?? Infinity
   }
 
   /** Segments of `segmentBytes` were refused although the same datagrams passed one by one. */
   refuse(endpoint: Endpoint, segmentBytes: number, byDevice: boolean): void {
-    const limit = byDevice ? 0 : segmentBytes - 1
     const key = keyOf(endpoint)
-    if (this.#maxSegmentBytes.size >= MAX_ROUTES && !this.#maxSegmentBytes.has(key)) this.#forgetOldest()
-    this.#maxSegmentBytes.set(key, Math.min(limit, this.maxSegmentBytes(endpoint)))
+    const before = this.#routes.get(key) ?? { maxSegmentBytes: Infinity, refusals: 0 }
+    const refusals = before.refusals + 1
+    const limit = byDevice || refusals >= MAX_REFUSALS ? 0 : segmentBytes - 1
+    if (this.#routes.size >= MAX_ROUTES && !this.#routes.has(key)) this.#forgetOldest()
+    this.#routes.set(key, { maxSegmentBytes: Math.min(limit, before.maxSegmentBytes), refusals })
   }
 
   /** For `capabilities()`: destination addresses, and the longest segment that is still tried there. */
   list(): { address: string; maxSegmentBytes: number }[] {
-    return [...this.#maxSegmentBytes].map(([address, maxSegmentBytes]) => ({ address, maxSegmentBytes }))
+    return [...this.#routes].map(([address, { maxSegmentBytes }]) => ({ address, maxSegmentBytes }))
   }
 
   #forgetOldest(): void {
-    const oldest = this.#maxSegmentBytes.keys().next()
-    if (!oldest.done) this.#maxSegmentBytes.delete(oldest.value)
+    const oldest = this.#routes.keys().next()
+    if (!oldest.done) this.#routes.delete(oldest.value)
   }
+}
+
+interface Route {
+  readonly maxSegmentBytes: number
+  readonly refusals: number
 }
 
 /** One route has one key: an IPv6 socket reaches an IPv4 address by its mapped form. */
@@ -54,3 +61,8 @@ function keyOf(endpoint: Endpoint): string {
 const shared = new WeakMap<Addon, OffloadRoutes>()
 /** Destinations remembered; the oldest is forgotten, and at worst tried again. */
 const MAX_ROUTES = 1024
+/**
+ * Refusals of ever shorter segments until a route counts as one that refuses all. Datagrams of random lengths find the path MTU within
+ * about ten: each refusal halves, on the average, what lies above it.
+ */
+const MAX_REFUSALS = 32

@@ -24,6 +24,8 @@ export interface ReceiverOwner {
   emitBatch(batch: ReceiveBatch): void
   hasDatagramListener(): boolean
   emitDatagram(payload: Buffer, endpoint: Endpoint, batch: ReceiveBatch, i: number): void
+  /** Somebody waits for batches, or nobody does any more. */
+  onConsumersChange(): void
 }
 
 /**
@@ -50,23 +52,21 @@ export class Receiver {
   readonly #native: NativeSocket
   readonly #statistics: Counters
   readonly #owner: ReceiverOwner
-  readonly #onConsumersChange: () => void
   readonly #pool: ReceivePool
   #consumers: BatchConsumers<ReceiveBatch> | undefined
   /** Made when something arrives: an idle socket needs none. */
   #endpoints: EndpointTable | undefined
   readonly #drops = new WrappingCounter()
 
-  constructor(addon: Addon, native: NativeSocket, statistics: Counters, owner: ReceiverOwner, onConsumersChange: () => void) {
+  constructor(addon: Addon, native: NativeSocket, statistics: Counters, owner: ReceiverOwner) {
     this.#native = native
     this.#statistics = statistics
     this.#owner = owner
-    this.#onConsumersChange = onConsumersChange
     this.#pool = ReceivePool.of(addon)
   }
 
   get consumers(): BatchConsumers<ReceiveBatch> {
-    return (this.#consumers ??= new BatchConsumers(this.#onConsumersChange))
+    return (this.#consumers ??= new BatchConsumers(() => this.#owner.onConsumersChange()))
   }
 
   get hasWaitingConsumer(): boolean {

@@ -220,5 +220,3 @@ export const MAX_SEGMENTS_SENT = 64
  * Ethernet, 40 for IPv6, 8 for UDP, and some for VLAN tags. A longer one is segmented in software, at a twelfth of the rate.
  */
 const MAX_COALESCED_BYTES = 65_460
-/** The longest UDP payload over IPv4: 65 535 less 20 for IP and 8 for UDP. */
-export const MAX_PAYLOAD_BYTES_IPV4 = 65_507

@@ -2,37 +2,10 @@ import { ERRNO, SocketError, readSockaddr, type Addon, type LateSendFailure, typ
 import { Endpoint, OUTGOING_MESSAGE, OUTGOING_MESSAGE_WORDS, invalidArgValue, invalidState } from '../core/index.js'
 import { OffloadRoutes } from './offload-routes.js'
 import { SendBatch, copyMessage, type SendBatchPolicy } from './send-batch.js'
+import { sendMessages } from './send-call.js'
 import type { SendControl } from './send-control.js'
+import type { SendQueueOptions, SendQueueOwner } from './send-queue-owner.js'
 import type { Counters } from './statistics.js'
-
-export interface SendQueueOptions {
-  readonly maxBytes: number
-  readonly maxDatagrams: number
-  readonly offload: boolean
-  /** The family of the socket, AF_INET or AF_INET6. */
-  readonly family: number
-}
-
-/** What a send queue tells its socket. */
-export interface SendQueueOwner {
-  /** The kernel's send buffer is full: call {@link SendQueue.writable} when it is not. */
-  onBlocked(): void
-  /** There is room again after a refusal or an incomplete flush. */
-  onDrain(): void
-  /** The kernel refused a datagram to `endpoint`. */
-  onSendError(error: SocketError, endpoint: Endpoint | undefined): void
-  /**
-   * A send failed with `result`: may the kernel only have delivered, by failing it, an ICMP error that an earlier datagram met?
-   * Such an error is gone with its delivery, so that the same send can be tried again.
-   */
-  mayBePending(result: number): boolean
-  /** It was one: the same send passed at the next try. */
-  onPendingError(result: number): void
-  /** The peer of a connected socket. */
-  remoteEndpoint(): Endpoint | undefined
-  /** The next `datagrams` datagrams, in the order in which they were queued, are sent (0) or have failed (the negated errno). */
-  onSettled?(datagrams: number, result: number): void
-}
 
 /** Datagrams on their way out: written into batches, handed to the kernel a batch at a time, bounded and counted. */
 export class SendQueue {
@@ -100,7 +73,7 @@ export class SendQueue {
 
   /** @throws `ERR_INVALID_STATE` between {@link reserve} and {@link commit}: one datagram at a time. */
   checkNothingReserved(): void {
-    if (this.#reservedBytes !== NOTHING_RESERVED) throw invalidState('the reserved datagram must be committed first')
+    if (this.#reservedBytes !== NOTHING_RESERVED) throw invalidState('the reserved datagram must be committed or cancelled first')
   }
 
   /** A batch whose next place has room for a datagram; undefined when the queue is full. */
@@ -145,6 +118,11 @@ export class SendQueue {
     }
     this.#reservedBytes = NOTHING_RESERVED
     for (let i = count ?? reserved; i > 0; i--) this.#filling!.append(length, this.#reservedEndpoint, this.#reservedControl)
+  }
+
+  /** Forgets what is reserved, if something is: its place is the next datagram's. */
+  cancel(): void {
+    this.#reservedBytes = NOTHING_RESERVED
   }
 
   /** Hands the queue to the kernel. False when some of it has to wait for {@link writable}. */
@@ -312,21 +290,8 @@ export class SendQueue {
     table[at + OUTGOING_MESSAGE.datagrams]! -= 1
   }
 
-  /** One sendmmsg(2), again where it was interrupted or failed for what an earlier datagram met. */
   #trySend(batch: SendBatch, table: Uint32Array, first: number, count: number): number {
-    let pending = 0
-    for (let tries = 0; ; tries++) {
-      const result = this.#native.send(batch.slab, table, first, count)
-      if (result > 0 || result === -ERRNO.EAGAIN) {
-        if (pending !== 0) this.#owner.onPendingError(pending)
-        return result
-      }
-      if (tries >= MAX_TRIES || !(result === -ERRNO.EINTR || this.#owner.mayBePending(result))) {
-        if (pending !== 0 && pending !== result) this.#owner.onPendingError(pending)
-        return result
-      }
-      if (result !== -ERRNO.EINTR) pending = result
-    }
+    return sendMessages(this.#native, this.#owner, batch.slab, table, first, count)
   }
 
   /** Only datagrams that passed one by one prove that it was the segmentation that the kernel refused. */
@@ -427,8 +392,6 @@ export class SendQueue {
 
 /** Eight full coalesced messages: enough to share a system call's cost, small enough to stay in the cache. */
 export const SEND_SLAB_BYTES = 8 * 65_536
-/** Times that a send is tried again after an error that may not be its own, before it is called a failure itself. */
-const MAX_TRIES = 2
 /** What a refused UDP_SEGMENT looks like: no checksum offload at the device; a segment over the path MTU, old kernel and new. */
 const SEGMENTATION_ERRORS: ReadonlySet<number> = new Set([-ERRNO.EIO, -ERRNO.EINVAL, -ERRNO.EMSGSIZE])
 const NOTHING_RESERVED = -1

@@ -52,6 +52,19 @@ export interface SocketStatistics {
 /** What is counted as it happens; the rest of {@link SocketStatistics} is known when it is asked for. */
 export type Counters = Omit<SocketStatistics, 'kernelDrops' | 'datagramsQueued' | 'queuedDatagrams' | 'queuedBytes'>
 
+/** All of it, at this moment. */
+export function statisticsOf(
+  counters: Counters,
+  kernelDrops: number,
+  queue: { readonly queuedDatagrams: number; readonly queuedBytes: number } | undefined,
+): SocketStatistics {
+  const { datagramsSent, datagramsFailed, datagramsDiscarded } = counters
+  const { queuedDatagrams, queuedBytes } = queue ?? { queuedDatagrams: 0, queuedBytes: 0 }
+  const datagramsQueued = datagramsSent + datagramsFailed + datagramsDiscarded + queuedDatagrams
+  const sendErrors = { ...counters.sendErrors }
+  return { ...counters, sendErrors, kernelDrops, datagramsQueued, queuedDatagrams, queuedBytes }
+}
+
 export function emptyCounters(): Counters {
   return {
     datagramsReceived: 0,

@@ -1,6 +1,6 @@
 import { invalidArgType } from '../core/index.js'
 
-/** Little-endian integers at any place. `Buffer` has the same with checks that the hot path has made already. */
+/** Little-endian integers at any place, as `Buffer` has them, without checks that the hot path has made already; and texts. */
 
 export function readUint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8)
@@ -31,3 +31,18 @@ export function messageBytes(message: Uint8Array | DataView | string): Uint8Arra
   }
   return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
 }
+
+/** Writes UTF-8, and its length into the byte at `lengthAt`; returns where it ends. */
+export function writeText(out: Buffer, lengthAt: number, at: number, text: string): number {
+  const length = out.write(text, at, MAX_TEXT_BYTES)
+  out[lengthAt] = length
+  return at + length
+}
+
+/** Undefined when it would reach beyond `end`. */
+export function readText(bytes: Buffer, lengthAt: number, at: number, end: number): string | undefined {
+  const length = bytes[lengthAt]!
+  return at + length > end ? undefined : bytes.toString('utf8', at, at + length)
+}
+
+const MAX_TEXT_BYTES = 255

@@ -9,11 +9,19 @@ export interface CongestionControl {
   /** What may leave, in bytes per millisecond; Infinity: not paced. */
   paceBytesPerMs(frameBytes: number, smoothedRoundTripMs: number): number
   /** `packets` have arrived. `isLimited`: the window was what kept more from being sent. */
-  onAcknowledged(packets: number, nowMs: number, roundTripMs: number, isLimited: boolean): void
+  onAcknowledged(packets: number, nowMs: number, roundTrip: RoundTripTimes, isLimited: boolean): void
   /** A packet that was sent at `sentMs` is lost. */
   onLost(sentMs: number, nowMs: number): void
   /** Nothing was heard for so long that everything may be lost. */
   onTimeout(nowMs: number): void
+}
+
+/** What is known about the round trip, in milliseconds. */
+export interface RoundTripTimes {
+  /** The last one that was measured: what is acknowledged was sent so long ago. */
+  readonly latestMs: number
+  readonly smoothedMs: number
+  readonly minMs: number
 }
 
 /** Makes one for a new peer. */

@@ -1,8 +1,10 @@
-import { readUint16, readUint32, writeUint16, writeUint32 } from './bytes.js'
+import { readText, readUint16, readUint32, writeText, writeUint16, writeUint32 } from './bytes.js'
+import { decodeGroupControl, encodeGroupControl, type GroupControlFrame } from './group-frame.js'
 import {
   BYE,
   CHALLENGE,
   COOKIE_BYTES,
+  STREAM_GONE,
   HEARTBEAT,
   HELLO,
   KIND,
@@ -12,6 +14,7 @@ import {
   NAK_RANGE_BYTES,
   OPEN,
   PING,
+  PONG,
   PROBE,
   REFUSE,
   RESET,
@@ -48,6 +51,8 @@ export interface StatusFrame {
   readonly timestamp: number
   readonly delay: number
   readonly flags: number
+  /** How many packets were missing so far, whether they came later or not; modulo 2^32. */
+  readonly missed: number
 }
 
 export interface OpenFrame {
@@ -92,6 +97,8 @@ export type ControlFrame =
   | { readonly type: typeof TYPE.nak; readonly stream: number; readonly ranges: readonly PacketRange[] }
   | HeartbeatFrame
   | { readonly type: typeof TYPE.reset; readonly stream: number; readonly reason: number }
+  | GroupControlFrame
+  | { readonly type: typeof TYPE.gone; readonly stream: number }
 
 /** Writes the body of a control frame behind the place of its header; returns where it ends. `out` has room for the longest. */
 export function encodeControl(out: Buffer, frame: ControlFrame): number {
@@ -120,13 +127,20 @@ export function encodeControl(out: Buffer, frame: ControlFrame): number {
       writeUint32(out, STRANGER.life, frame.life)
       return STRANGER.bytes
     case TYPE.ping:
-    case TYPE.pong:
       writeUint32(out, PING.timestamp, frame.timestamp)
+      writeUint32(out, PING.timestamp + 4, 0)
       return PING.bytes
+    case TYPE.pong:
+      writeUint32(out, PONG.timestamp, frame.timestamp)
+      return PONG.bytes
     case TYPE.probe:
     case TYPE.probeAck:
       writeUint16(out, PROBE.frameBytes, frame.frameBytes)
       return PROBE.bytes
+    case TYPE.openGroup:
+    case TYPE.groupHeartbeat:
+    case TYPE.nakEcho:
+      return encodeGroupControl(out, frame)
     default:
       return encodeStreamControl(out, frame)
   }
@@ -160,17 +174,22 @@ export function decodeControl(bytes: Buffer, type: number, end: number): Control
       if (end < STRANGER.bytes) return undefined
       return { type, place: readUint32(bytes, STRANGER.place), life: readUint32(bytes, STRANGER.life) }
     case TYPE.ping:
-    case TYPE.pong:
       return end < PING.bytes ? undefined : { type, timestamp: readUint32(bytes, PING.timestamp) }
+    case TYPE.pong:
+      return end < PONG.bytes ? undefined : { type, timestamp: readUint32(bytes, PONG.timestamp) }
     case TYPE.probe:
     case TYPE.probeAck:
       return end < PROBE.bytes ? undefined : { type, frameBytes: readUint16(bytes, PROBE.frameBytes) }
+    case TYPE.openGroup:
+    case TYPE.groupHeartbeat:
+    case TYPE.nakEcho:
+      return decodeGroupControl(bytes, type, end)
     default:
       return decodeStreamControl(bytes, type, end)
   }
 }
 
-type StreamControlFrame = Extract<ControlFrame, { readonly stream: number }>
+type StreamControlFrame = Exclude<Extract<ControlFrame, { readonly stream: number }>, GroupControlFrame>
 
 function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
   writeUint32(out, STREAM, frame.stream)
@@ -190,6 +209,7 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
       writeUint32(out, STATUS.timestamp, frame.timestamp)
       writeUint32(out, STATUS.delay, frame.delay)
       out[STATUS.flags] = frame.flags
+      writeUint32(out, STATUS.missed, frame.missed)
       return STATUS.bytes
     case TYPE.nak:
       return encodeNak(out, frame.ranges)
@@ -202,6 +222,8 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
     case TYPE.reset:
       writeUint16(out, RESET.reason, frame.reason)
       return RESET.bytes
+    case TYPE.gone:
+      return STREAM_GONE.bytes
   }
 }
 
@@ -223,6 +245,7 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
         timestamp: readUint32(bytes, STATUS.timestamp),
         delay: readUint32(bytes, STATUS.delay),
         flags: bytes[STATUS.flags]!,
+        missed: readUint32(bytes, STATUS.missed),
       }
     case TYPE.nak: {
       const ranges = decodeNak(bytes, end)
@@ -240,6 +263,8 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
       }
     case TYPE.reset:
       return end < RESET.bytes ? undefined : { type, stream, reason: readUint16(bytes, RESET.reason) }
+    case TYPE.gone:
+      return { type, stream }
     default:
       return undefined
   }
@@ -315,25 +340,16 @@ function decodeNak(bytes: Buffer, end: number): PacketRange[] | undefined {
   const count = readUint16(bytes, NAK.count)
   if (count === 0 || count > MAX_NAK_RANGES || NAK.ranges + count * NAK_RANGE_BYTES > end) return undefined
   const ranges: PacketRange[] = []
+  let packets = 0
   for (let at = NAK.ranges; ranges.length < count; at += NAK_RANGE_BYTES) {
     const range = { first: readUint32(bytes, at), count: readUint32(bytes, at + 4) }
-    if (range.count === 0 || range.count > MAX_WINDOW_PACKETS) return undefined
+    packets += range.count
+    // All of a window, each packet once: who asks for more wants to keep us busy.
+    if (range.count === 0 || packets > MAX_WINDOW_PACKETS) return undefined
     ranges.push(range)
   }
   return ranges
 }
 
-function writeText(out: Buffer, lengthAt: number, at: number, text: string): number {
-  const length = out.write(text, at, MAX_TEXT_BYTES)
-  out[lengthAt] = length
-  return at + length
-}
-
-function readText(bytes: Buffer, lengthAt: number, at: number, end: number): string | undefined {
-  const length = bytes[lengthAt]!
-  return at + length > end ? undefined : bytes.toString('utf8', at, at + length)
-}
-
 /** Every control frame of a stream begins with its id. */
 const STREAM = OPEN.stream
-const MAX_TEXT_BYTES = 255

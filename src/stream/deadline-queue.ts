@@ -1,10 +1,10 @@
 /** Something with a deadline. {@link DeadlineQueue} keeps its place in the object itself. */
 export interface Scheduled {
-  /** Milliseconds of the clock. */
+  /** @internal Milliseconds of the clock. */
   deadlineMs: number
-  /** Where in the queue; -1: not in it. */
+  /** @internal Where in the queue; -1: not in it. */
   queueIndex: number
-  /** The deadline has passed, and the item is out of the queue. */
+  /** @internal The deadline has passed, and the item is out of the queue. */
   onDeadline(nowMs: number): void
 }
 

@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream'
 /** What a {@link StreamDuplex} needs of its stream. */
 export interface DuplexSource {
   readonly closed: boolean
+  allowHalfOpen: boolean
   send(message: Uint8Array): boolean
   end(): void
   reset(): void
@@ -22,6 +23,8 @@ export class StreamDuplex extends Duplex {
   constructor(stream: DuplexSource, allowHalfOpen: boolean) {
     super({ allowHalfOpen })
     this.#stream = stream
+    // Whether to end when the other side has is up to the Duplex, which may be in the middle of a write.
+    stream.allowHalfOpen = true
     stream.on('drain', () => this.#writeMore())
     stream.on('end', () => this.push(null))
     stream.on('close', (error) => this.#onClose(error))
@@ -30,6 +33,7 @@ export class StreamDuplex extends Duplex {
       if (!this.push(Buffer.from(message))) stream.pause()
     })
     stream.pause()
+    if (stream.closed) this.destroy()
   }
 
   override _read(): void {
@@ -48,6 +52,7 @@ export class StreamDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#waiting?.done(error ?? destroyedError())
     this.#waiting = undefined
     // Everything was ended in order: what is under way still arrives.
     if (!(this.writableFinished && this.readableEnded) || error !== null) this.#stream.reset()
@@ -74,6 +79,11 @@ export class StreamDuplex extends Duplex {
     this.#waiting?.done()
     this.#waiting = undefined
   }
+}
+
+/** What Node tells the writes that wait behind this one. */
+function destroyedError(): Error {
+  return Object.assign(new Error('Cannot call write after a stream was destroyed'), { code: 'ERR_STREAM_DESTROYED' })
 }
 
 /** A long write is several messages, so that its receiver reads the first while the last is being sent. */

@@ -84,11 +84,14 @@ export class EarlyMessages {
   }
 
   /** Walks through the chunks of the packet whose turn has come, but those that are delivered. `read`: what the assembly's does. */
-  readRest(packet: number, read: (frame: Buffer, from: number, end: number) => boolean | undefined): boolean | undefined {
-    const { slots, marks, mask } = this.#window.ring
-    const slot = slots[packet & mask]!
+  readRest(
+    slot: FrameSlot,
+    packet: number,
+    read: (frame: Buffer, from: number, end: number) => boolean | undefined,
+  ): boolean | undefined {
+    const { marks, mask } = this.#window.ring
     const { memory, length } = slot
-    for (let at = this.#pendingChunk(packet); at < length; at = this.#pendingChunk(packet)) {
+    for (let at = this.#pendingChunk(slot, packet); at < length; at = this.#pendingChunk(slot, packet)) {
       const end = Math.min(chunkEnd(memory, at), length)
       if ((marks[packet & mask]! & MARK.indexed) === 0 || memory[at] === WHOLE_CHUNK) slot.cursor = end
       else marks[packet & mask]! |= (memory[at]! & CHUNK_FLAG.first) !== 0 ? MARK.tailDone : MARK.headDone
@@ -99,14 +102,13 @@ export class EarlyMessages {
   }
 
   /** Is there more for the user, or for the assembly, in the packet whose turn it is? */
-  hasRest(packet: number): boolean {
-    return this.#pendingChunk(packet) < this.#window.ring.slots[packet & this.#window.ring.mask]!.length
+  hasRest(slot: FrameSlot, packet: number): boolean {
+    return this.#pendingChunk(slot, packet) < slot.length
   }
 
   /** Where the first chunk begins that is not delivered; the length of the packet: there is none. */
-  #pendingChunk(packet: number): number {
-    const { slots, marks, mask } = this.#window.ring
-    const { memory, length, cursor } = slots[packet & mask]!
+  #pendingChunk({ memory, length, cursor }: FrameSlot, packet: number): number {
+    const { marks, mask } = this.#window.ring
     const mark = marks[packet & mask]!
     for (let at: number = DATA.chunks; at + CHUNK_BYTES <= length && memory[at] !== 0; at = chunkEnd(memory, at)) {
       // Of one that was not added, the cursor has passed everything that was read.

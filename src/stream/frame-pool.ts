@@ -41,6 +41,11 @@ export class FramePool {
     return this.#taken * this.slotBytes
   }
 
+  /** How many may still be taken; less than 0 when some were indispensable. */
+  get freeSlots(): number {
+    return this.#maxSlots - this.#taken
+  }
+
   /** Undefined at the bound, unless the caller could not go on without. */
   take(isIndispensable: boolean): FrameSlot | undefined {
     if (this.#taken >= this.#maxSlots && !isIndispensable) return undefined

@@ -2,6 +2,7 @@ import type { DatagramBatch, Endpoint } from '../core/index.js'
 import { readUint32 } from './bytes.js'
 import { decodeControl, type ControlFrame } from './control-frame.js'
 import type { FrameSender } from './frame-sender.js'
+import { GroupFrameReceiver } from './group-frame-receiver.js'
 import { headerDefect, readReceiver, readSender } from './header.js'
 import type { DropReason, StreamHost } from './host.js'
 import type { Joiner } from './joiner.js'
@@ -10,7 +11,7 @@ import type { PeerTable } from './peer-table.js'
 import type { Peer } from './peer.js'
 import { StreamError } from './stream-error.js'
 import { TokenBucket } from './token-bucket.js'
-import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, TYPE } from './wire.js'
+import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, STRANGER, TYPE } from './wire.js'
 import type { BatchReceiver } from './work-loop.js'
 
 /** Checks the datagrams of a node's link, and hands each frame to whom it is for. What is not for anybody is counted. */
@@ -20,6 +21,7 @@ export class FrameReceiver implements BatchReceiver {
   readonly #peers: PeerTable
   readonly #joiner: Joiner
   readonly #sender: FrameSender
+  readonly #groups: GroupFrameReceiver
   readonly #strangers = new TokenBucket(MAX_STRANGERS_PER_SECOND)
   #isStopped = false
 
@@ -28,6 +30,7 @@ export class FrameReceiver implements BatchReceiver {
     this.#peers = peers
     this.#joiner = joiner
     this.#sender = sender
+    this.#groups = new GroupFrameReceiver(host, peers)
   }
 
   receive(batch: DatagramBatch, nowMs: number): void {
@@ -64,6 +67,8 @@ export class FrameReceiver implements BatchReceiver {
 
   #receiveData(peer: Peer, frame: Buffer, flags: number, end: number, nowMs: number): void {
     if (end < DATA_HEADER_BYTES) return this.#countDrop('short')
+    if ((flags & FLAG.repair) !== 0) return this.#countDrop('malformed')
+    if (frame.length > this.#host.pool.slotBytes) return this.#countDrop('tooLong')
     const stream = peer.find(readUint32(frame, DATA.stream), (flags & FLAG.opener) !== 0)
     if (stream === undefined) return this.#countDrop('unknownStream')
     const isNumbered = (flags & FLAG.numbered) !== 0
@@ -103,18 +108,25 @@ export class FrameReceiver implements BatchReceiver {
       case TYPE.welcome:
       case TYPE.refuse:
         return this.#onJoining(frame, readSender(bytes), peer.endpoint, nowMs)
+      case TYPE.groupHeartbeat:
+      case TYPE.nakEcho:
+        return this.#countDrop('malformed')
       default:
         return peer.onStreamControl(frame, (flags & FLAG.opener) !== 0, nowMs)
     }
   }
 
-  /** A frame to nobody is a hello; one to another life of ours is told so. */
+  /** A frame to nobody is a hello, or to a group; one to another life of ours is told so. */
   #receiveForOthers(bytes: Buffer, end: number, endpoint: Endpoint, nowMs: number): void {
     const receiver = readReceiver(bytes)
-    if (receiver.life === 0 && (bytes[HEADER.flags]! & FLAG.control) !== 0) {
+    if (receiver.life === 0 && receiver.place === 0) {
+      if ((bytes[HEADER.flags]! & FLAG.control) === 0) return this.#groups.onData(bytes, end, nowMs)
       const frame = this.#decode(bytes, end)
       if (frame === undefined) return
       if (frame.type === TYPE.hello) return this.#joiner.onHello(frame, readSender(bytes), endpoint, nowMs)
+      if (frame.type === TYPE.groupHeartbeat || frame.type === TYPE.nakEcho) {
+        return this.#groups.onControl(frame, readSender(bytes), nowMs)
+      }
     }
     this.#countDrop('otherLife')
     this.#answerStranger(bytes, receiver, endpoint, nowMs)
@@ -156,6 +168,8 @@ export class FrameReceiver implements BatchReceiver {
   #answerStranger(bytes: Buffer, meant: NodeId, endpoint: Endpoint, nowMs: number): void {
     // No answer to an answer, so that two strangers do not go on for ever.
     if ((bytes[HEADER.flags]! & FLAG.control) !== 0 && bytes[HEADER.type] === TYPE.stranger) return
+    // Whoever forges a sender gets no longer frames sent there than his own are.
+    if (bytes.length < STRANGER.bytes + this.#host.integrity.trailerBytes) return
     if (!this.#strangers.take(nowMs)) return
     this.#sender.sendControl({ type: TYPE.stranger, ...meant }, FLAG.control, readSender(bytes), endpoint)
   }

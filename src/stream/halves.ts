@@ -1,4 +1,4 @@
-import { ReceiveHalf } from './receive-half.js'
+import { ReceiveHalf, type ReceivingSchedules } from './receive-half.js'
 import {
   emptyReceiveCounters,
   type IdleReceiving,
@@ -23,8 +23,13 @@ export class Halves {
     return (this.sending ??= new Half(options, context, owner, this.#idleSending?.position, this.#idleSending?.counters))
   }
 
-  receiver(options: ResolvedStreamOptions, context: ReceivingContext, owner: ReceivingOwner): ReceiveHalf {
-    return (this.receiving ??= new ReceiveHalf(options, context, owner, undefined, this.#idleReceiving))
+  receiver(
+    options: ResolvedStreamOptions,
+    context: ReceivingContext,
+    owner: ReceivingOwner,
+    schedules?: ReceivingSchedules,
+  ): ReceiveHalf {
+    return (this.receiving ??= new ReceiveHalf(options, context, owner, schedules, this.#idleReceiving))
   }
 
   /** What was counted so far; a copy. */

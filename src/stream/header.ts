@@ -42,6 +42,13 @@ export function writeHeader(
   writeUint32(out, HEADER.receiverLife, receiver.life)
 }
 
+/** What differs between the data frames of a stream, behind the header. */
+export function writeDataFields(out: Uint8Array, stream: number, packet: number, timestamp: number): void {
+  writeUint32(out, DATA.stream, stream)
+  writeUint32(out, DATA.packet, packet)
+  writeUint32(out, DATA.timestamp, timestamp)
+}
+
 /** Who exchanges data frames, and how they are protected. */
 export interface DataRoute {
   readonly integrityMode: number

@@ -28,12 +28,20 @@ export interface StreamHost {
   /** A probe: a frame of exactly this length. */
   sendProbe(frameBytes: number, receiver: NodeId, endpoint: Endpoint): void
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
+  /** The same to a multicast group. */
+  sendToGroup(frame: Buffer, group: Endpoint): boolean
+  sendControlToGroup(frame: ControlFrame, group: Endpoint): void
+  /** For packets that a group's stream keeps after they were read. */
+  readonly repairHistoryBytes: number
+  forgetPublication(publication: Scheduled): void
   /** The stream has something to say at the end of this batch or tick. */
   touch(stream: Scheduled): void
   /** The peer may go on sending: at the end of this batch. */
   flushLater(peer: Scheduled): void
   schedule(item: Scheduled, deadlineMs: number): void
   drawUint32(): number
+  /** An id for a stream that is opened here: of all peers together, so that none is used again with any of them. */
+  takeStreamId(): number
   countDrop(reason: DropReason): void
   /** Does somebody take this stream, which the peer has opened? */
   offerStream(stream: Scheduled): boolean
@@ -43,6 +51,7 @@ export interface StreamHost {
 /** Why a datagram, or what was in it, was dropped. */
 export type DropReason =
   | 'short'
+  | 'tooLong'
   | 'foreign'
   | 'version'
   | 'malformed'
@@ -59,3 +68,4 @@ export type DropReason =
   | 'tooManyHellos'
   | 'unexpectedAnswer'
   | 'linkFull'
+  | 'ownFrame'

@@ -80,8 +80,9 @@ export class Joiner {
       queueIndex: -1,
       onDeadline: (now) => this.#onDeadline(attempt, now),
     }
-    this.#attempts.set(endpoint.toString(), attempt)
+    // Throws for an endpoint that the link does not reach.
     this.#sayHello(attempt, nowMs)
+    this.#attempts.set(endpoint.toString(), attempt)
     return attempt
   }
 

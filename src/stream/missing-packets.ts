@@ -1,18 +1,20 @@
 import type { PacketRange } from './control-frame.js'
 import type { ReceiveWindow } from './receive-window.js'
 import type { NakSchedule } from './receiving.js'
-import type { RoundTrip } from './round-trip.js'
+import { RoundTrip } from './round-trip.js'
 import { MAX_NAK_RANGES } from './wire.js'
 
 /**
  * Asks for each missing packet after a grace time, and again with growing patience: section "NAK". The ring of the window holds, of
- * missing packets, when to ask for it, and how often that was done.
+ * missing packets, how often it was asked for, and when; or when to ask for it first.
  */
 export class MissingPackets implements NakSchedule {
   deadlineMs = Infinity
   readonly #window: ReceiveWindow
   readonly #roundTrip: RoundTrip
   #graceMs = 0
+  /** How long what is asked for takes to come. Who only receives knows little of the round trip. */
+  #answers: RoundTrip | undefined
 
   constructor(window: ReceiveWindow, roundTrip: RoundTrip) {
     this.#window = window
@@ -26,10 +28,13 @@ export class MissingPackets implements NakSchedule {
     if (askMs < this.deadlineMs) this.deadlineMs = askMs
   }
 
-  onFound(packet: number, transmission: number): void {
-    const { counts, mask } = this.#window.ring
+  onFound(packet: number, transmission: number, nowMs: number): void {
+    const { counts, timesMs, mask } = this.#window.ring
+    const asked = counts[packet & mask]!
+    if (asked === 0) return
     // It had been under way all the time: this path reorders. More patience from now on.
-    if (transmission === 0 && counts[packet & mask]! > 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+    if (transmission === 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+    else if (asked === 1) (this.#answers ??= new RoundTrip()).update(nowMs - timesMs[packet & mask]!)
   }
 
   onComplete(): void {
@@ -46,21 +51,25 @@ export class MissingPackets implements NakSchedule {
     for (let packet = next; packet < highest; packet++) {
       const at = packet & mask
       if (slots[at] !== undefined) continue
-      if (timesMs[at]! <= nowMs) {
-        if (packet === rangeEnd) {
-          const last = ranges[ranges.length - 1]!
-          ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
-        } else if (ranges.length < MAX_NAK_RANGES) {
-          ranges.push({ first: this.#window.toWire(packet), count: 1 })
-        } else {
-          deadlineMs = nowMs
-          break
-        }
-        rangeEnd = packet + 1
-        timesMs[at] = nowMs + this.#askAgainMs(counts[at]!)
-        counts[at] = Math.min(counts[at]! + 1, 255)
+      const asked = counts[at]!
+      const dueMs = asked === 0 ? timesMs[at]! : timesMs[at]! + this.#askAgainMs(asked)
+      if (dueMs > nowMs) {
+        if (dueMs < deadlineMs) deadlineMs = dueMs
+        continue
       }
-      if (timesMs[at]! < deadlineMs) deadlineMs = timesMs[at]!
+      if (packet === rangeEnd) {
+        const last = ranges[ranges.length - 1]!
+        ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
+      } else if (ranges.length < MAX_NAK_RANGES) {
+        ranges.push({ first: this.#window.toWire(packet), count: 1 })
+      } else {
+        deadlineMs = nowMs
+        break
+      }
+      rangeEnd = packet + 1
+      timesMs[at] = nowMs
+      counts[at] = Math.min(asked + 1, 255)
+      deadlineMs = Math.min(deadlineMs, nowMs + this.#askAgainMs(asked + 1))
     }
     this.deadlineMs = deadlineMs
     return ranges
@@ -72,9 +81,9 @@ export class MissingPackets implements NakSchedule {
   }
 
   #askAgainMs(asked: number): number {
-    const { hasSample, smoothedMs, variationMs } = this.#roundTrip
+    const { hasSample, smoothedMs, variationMs } = this.#answers ?? this.#roundTrip
     const first = hasSample ? 1.5 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
-    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
+    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked - 1, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
   }
 }
 

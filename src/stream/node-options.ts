@@ -19,6 +19,11 @@ import { MAX_FRAME_BYTES, MIN_FRAME_BYTES } from './wire.js'
 export interface NodeOptions {
   /** What carries the frames. It stays the caller's: closing the node does not close it. */
   link: Link
+  /**
+   * A further link, where frames to multicast groups leave and arrive: one that is bound to the groups' port and has joined them. Default:
+   * they leave and arrive by `link`. It stays the caller's.
+   */
+  groupLink?: Link
   /** What the node calls itself; others read it as `peer.name`. At most 255 bytes of UTF-8. Default ''. */
   name?: string
   /**
@@ -42,6 +47,11 @@ export interface NodeOptions {
   maxFrameMemoryBytes?: number
   /** For messages that are being put together, and for noting which packets are missing, of all streams together. Default 256 MiB. */
   maxAssemblyBytes?: number
+  /**
+   * For each stream of a multicast group: its latest packets are kept, so that they can be taken out of repairs, which are XORs of
+   * several. Part of `maxFrameMemoryBytes`. Default 1 MiB.
+   */
+  repairHistoryBytes?: number
   /** Default 16 384. Who comes later is refused. */
   maxPeers?: number
   /** Streams with one peer. Default 4096. */
@@ -58,6 +68,7 @@ export interface NodeOptions {
 
 export interface ResolvedNodeOptions {
   readonly link: Link
+  readonly groupLink: Link | undefined
   readonly name: string
   readonly integrity: Integrity
   readonly frameBytes: number
@@ -65,6 +76,7 @@ export interface ResolvedNodeOptions {
   readonly maxMessageBytes: number
   readonly maxFrameMemoryBytes: number
   readonly maxAssemblyBytes: number
+  readonly repairHistoryBytes: number
   readonly maxPeers: number
   readonly maxStreamsPerPeer: number
   readonly keepAliveMs: number
@@ -79,16 +91,14 @@ export const cubic: CongestionControlFactory = () => new Cubic()
 /** @throws Misuse, naming the option. */
 export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   checkOptions('options', options, KNOWN)
-  const { link } = options
-  if (typeof link !== 'object' || (link as unknown) === null || typeof link.send !== 'function') {
-    throw invalidArgType('options.link', 'a Link', link)
-  }
+  const link = checkLink('options.link', options.link)
   const integer = (name: keyof NodeOptions, otherwise: number, min: number, max: number): number =>
     checkInteger(`options.${name}`, options[name] ?? otherwise, min, max)
   const keepAliveMs = integer('keepAliveMs', 1000, 10, MAX_MS)
   const longest = Math.min(MAX_FRAME_BYTES, link.maxPayloadBytes)
   return Object.freeze({
     link,
+    groupLink: options.groupLink === undefined ? undefined : checkLink('options.groupLink', options.groupLink),
     name: checkName('options.name', options.name ?? ''),
     integrity: resolveIntegrity(options),
     frameBytes: integer('frameBytes', Math.min(longest, link.unfragmentedBytes()), MIN_FRAME_BYTES, longest),
@@ -96,6 +106,7 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
     maxMessageBytes: integer('maxMessageBytes', 16 << 20, 1, MAX_BYTES),
     maxFrameMemoryBytes: integer('maxFrameMemoryBytes', 256 << 20, 1, Number.MAX_SAFE_INTEGER),
     maxAssemblyBytes: integer('maxAssemblyBytes', 256 << 20, 1, Number.MAX_SAFE_INTEGER),
+    repairHistoryBytes: integer('repairHistoryBytes', 1 << 20, 0, MAX_BYTES),
     maxPeers: integer('maxPeers', 16_384, 1, MAX_BYTES),
     maxStreamsPerPeer: integer('maxStreamsPerPeer', 4096, 1, MAX_BYTES),
     keepAliveMs,
@@ -103,6 +114,13 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   })
+}
+
+function checkLink(name: string, link: Link): Link {
+  if (typeof link !== 'object' || (link as unknown) === null || typeof link.send !== 'function') {
+    throw invalidArgType(name, 'a Link', link)
+  }
+  return link
 }
 
 function resolveIntegrity({ integrity, secret }: NodeOptions): Integrity {
@@ -126,6 +144,7 @@ function resolveIntegrity({ integrity, secret }: NodeOptions): Integrity {
 
 const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
   'link',
+  'groupLink',
   'name',
   'integrity',
   'secret',
@@ -134,6 +153,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof NodeOptions>([
   'maxMessageBytes',
   'maxFrameMemoryBytes',
   'maxAssemblyBytes',
+  'repairHistoryBytes',
   'maxPeers',
   'maxStreamsPerPeer',
   'keepAliveMs',

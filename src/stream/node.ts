@@ -15,13 +15,16 @@ import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender } from './frame-sender.js'
 import type { DropReason, StreamHost } from './host.js'
 import { Joiner, type JoinHost } from './joiner.js'
-import { drawNodeId, type NodeId } from './node-id.js'
+import { NOBODY, drawNodeId, type NodeId } from './node-id.js'
 import { resolveNodeOptions, type NodeOptions, type ResolvedNodeOptions } from './node-options.js'
 import { PeerTable } from './peer-table.js'
 import { Peer } from './peer.js'
+import { Publication } from './publication.js'
+import { resolvePublicationOptions, type PublicationOptions } from './publication-options.js'
 import { StreamError } from './stream-error.js'
 import { checkSignal } from './stream-options.js'
 import type { Stream } from './stream.js'
+import { FLAG } from './wire.js'
 import { WorkLoop } from './work-loop.js'
 
 /** The events of a {@link StreamNode}, with their arguments. */
@@ -65,13 +68,18 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   readonly #options: ResolvedNodeOptions
   readonly #link: Link
   readonly #sender: FrameSender
+  /** Where frames to groups leave. */
+  readonly #groupSender: FrameSender
   readonly #host: StreamHost
   readonly #joiner: Joiner
   readonly #receiver: FrameReceiver
   readonly #loop: WorkLoop
   readonly #peers = new PeerTable()
+  readonly #publications = new Set<Publication>()
+  #nextGroup = 1
   readonly #dropped: Partial<Record<DropReason, number>> = {}
   #assemblyBytes = 0
+  #streamId: number
   #closed = false
 
   /** @internal */
@@ -79,16 +87,22 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     super()
     this.name = options.name
     this.#options = options
+    this.#streamId = options.random.uint32()
     this.#link = options.link
     const id = drawNodeId(options.name, options.random)
-    this.#sender = new FrameSender(options.link, id, options.integrity, (reason) => this.#countDrop(reason))
+    const countDrop = (reason: DropReason): void => this.#countDrop(reason)
+    this.#sender = new FrameSender(options.link, id, options.integrity, countDrop)
+    this.#groupSender =
+      options.groupLink === undefined ? this.#sender : new FrameSender(options.groupLink, id, options.integrity, countDrop)
     this.#loop = new WorkLoop(options.clock)
     this.#host = this.#makeHost(id)
     this.#joiner = new Joiner(this.#makeJoinHost(), options.random)
     this.#receiver = new FrameReceiver(this.#host, this.#peers, this.#joiner, this.#sender)
-    this.#link.on('batch', this.#onBatch)
-    this.#link.on('drain', this.#loop.onDrain)
-    this.#link.on('close', this.#onLinkClose)
+    for (const link of this.#links()) {
+      link.on('batch', this.#onBatch)
+      link.on('drain', this.#loop.onDrain)
+      link.on('close', this.#onLinkClose)
+    }
   }
 
   /**
@@ -115,6 +129,24 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     return joined.finally(() => signal.removeEventListener('abort', abort))
   }
 
+  /**
+   * Opens a stream to many. {@link Publication.add} makes peers its receivers.
+   *
+   * @throws Misuse; `ERR_CLOSED`.
+   */
+  openGroup(options: PublicationOptions = {}): Publication {
+    if (this.#closed) throw closedError('node')
+    const resolved = resolvePublicationOptions(options, {
+      frameBytes: this.#options.frameBytes,
+      congestionControl: this.#options.congestionControl,
+      unfragmentedBytes: (group) => (group === undefined ? this.#link : this.#groupLink).unfragmentedBytes(group),
+      drawPacket: () => this.#host.drawUint32(),
+    })
+    const publication = new Publication(this.#host, this.#nextGroup++, resolved)
+    this.#publications.add(publication)
+    return publication
+  }
+
   /** The peers that are joined now. */
   peers(): Peer[] {
     return this.#peers.all()
@@ -124,14 +156,14 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   flush(): void {
     if (this.#closed) throw closedError('node')
     this.#loop.run()
-    this.#link.flush()
+    for (const link of this.#links()) link.flush()
   }
 
   /** What was counted since the node was made; a copy. Also of a closed node. */
   stats(): NodeStatistics {
     return {
       framesReceived: this.#receiver.framesReceived,
-      ...this.#sender.counters,
+      ...this.#countSent(),
       dropped: { ...this.#dropped },
       peers: this.#peers.size,
       frameMemoryBytes: this.#host.pool.takenBytes,
@@ -146,6 +178,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   /** Closes all streams within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
     if (this.#closed) return
+    await Promise.all([...this.#publications].map((publication) => publication.close(options)))
     await Promise.all(this.peers().map((peer) => peer.close(options)))
     this.destroy()
   }
@@ -153,8 +186,9 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   /** Leaves all peers and lets go of the link, without waiting for anything. */
   destroy(): void {
     if (this.#closed) return
+    for (const publication of this.#publications) publication.destroy(new StreamError('ERR_CLOSED', 'The node was closed'))
     for (const peer of this.peers()) peer.leave()
-    if (!this.#link.closed) this.#link.flush()
+    for (const link of this.#links()) if (!link.closed) link.flush()
     this.#end(new StreamError('ERR_CLOSED', 'The node was closed'))
   }
 
@@ -176,6 +210,23 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   readonly #onBatch = (batch: DatagramBatch): void => this.#loop.receive(batch, this.#receiver)
 
   readonly #onLinkClose = (): void => this.#end(new StreamError('ERR_CLOSED', 'The link was closed'))
+
+  get #groupLink(): Link {
+    return this.#options.groupLink ?? this.#link
+  }
+
+  #links(): Link[] {
+    return this.#groupLink === this.#link ? [this.#link] : [this.#link, this.#groupLink]
+  }
+
+  #countSent(): { framesSent: number; controlFramesSent: number } {
+    const [one, other] = [this.#sender.counters, this.#groupSender.counters]
+    if (one === other) return one
+    return {
+      framesSent: one.framesSent + other.framesSent,
+      controlFramesSent: one.controlFramesSent + other.controlFramesSent,
+    }
+  }
 
   #admit(id: NodeId, name: string, endpoint: Endpoint, frameBytes: number, nowMs: number, isInvited: boolean): Peer {
     const known = this.#peers.at(endpoint)
@@ -209,15 +260,30 @@ export class StreamNode extends EventEmitter<NodeEvents> {
 
   #end(error: StreamError): void {
     if (this.#closed) return
+    for (const publication of this.#publications) publication.destroy(error)
     for (const peer of this.peers()) peer.destroy(error)
     this.#joiner.abort(error)
     this.#closed = true
     this.#loop.stop()
     this.#receiver.stop()
-    this.#link.off('batch', this.#onBatch)
-    this.#link.off('drain', this.#loop.onDrain)
-    this.#link.off('close', this.#onLinkClose)
+    for (const link of this.#links()) {
+      link.off('batch', this.#onBatch)
+      link.off('drain', this.#loop.onDrain)
+      link.off('close', this.#onLinkClose)
+    }
     process.nextTick(() => this.emit('close'))
+  }
+
+  #forgetPublication(publication: Publication): void {
+    this.#publications.delete(publication)
+    this.#loop.schedule(publication, Infinity)
+    this.#loop.forget(publication)
+  }
+
+  /** Modulo 2^32, without 0. */
+  #takeStreamId(): number {
+    this.#streamId = (this.#streamId + 1) >>> 0 || 1
+    return this.#streamId
   }
 
   #countDrop(reason: DropReason): void {
@@ -249,9 +315,14 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       sendProbe: (frameBytes, receiver, endpoint) => this.#sender.sendProbe(frameBytes, receiver, endpoint),
       unfragmentedBytes: (endpoint) => this.#link.unfragmentedBytes(endpoint),
       sendControl: (frame, flags, receiver, endpoint) => this.#sender.sendControl(frame, flags, receiver, endpoint),
-      touch: (stream) => this.#loop.touch(stream as Stream),
+      sendToGroup: (frame, group) => this.#groupSender.sendFrame(frame, group),
+      sendControlToGroup: (frame, group) => this.#groupSender.sendControl(frame, FLAGS_TO_GROUP, NOBODY, group),
+      repairHistoryBytes: options.repairHistoryBytes,
+      forgetPublication: (publication) => this.#forgetPublication(publication as Publication),
+      touch: (stream) => this.#loop.touch(stream as Stream | Publication),
       schedule: (item, deadlineMs) => this.#loop.schedule(item, deadlineMs),
       drawUint32: () => options.random.uint32(),
+      takeStreamId: () => this.#takeStreamId(),
       flushLater: (peer) => this.#loop.flushLater(peer as Peer),
       countDrop: (reason) => this.#countDrop(reason),
       offerStream: (stream) => this.#offerStream(stream as Stream),
@@ -278,5 +349,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
 }
 
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])
+const FLAGS_TO_GROUP = FLAG.control | FLAG.opener
 const CONNECT_TIMEOUT_MS = 5000
 const MAX_TIMEOUT_MS = 2 ** 31 - 1

@@ -10,6 +10,10 @@ export class Path {
   inFlightPackets = 0
   #tokensBytes = 0
   #tokensMs = -1
+  /** When something that waits for the pace should leave. */
+  #dueMs = Infinity
+  /** What could have left if timers were on time, and a burst may not be: made up for little by little. */
+  #lateBytes = 0
   /** Was the window, not the user, what held back the last packet? */
   isWindowLimited = false
   isPaceLimited = false
@@ -24,9 +28,18 @@ export class Path {
     const rate = this.#rate()
     if (rate === Infinity) return
     const cap = Math.max(rate * BURST_MS, MIN_BURST_FRAMES * this.frameBytes)
-    if (this.#tokensMs < 0) this.#tokensBytes = cap
-    else this.#tokensBytes = Math.min(cap, this.#tokensBytes + (nowMs - this.#tokensMs) * rate)
+    if (this.#tokensMs < 0) {
+      this.#tokensBytes = cap
+    } else {
+      const earned = (nowMs - this.#tokensMs) * rate
+      const madeUp = Math.min(this.#lateBytes, earned * CATCH_UP_SHARE)
+      const tokens = this.#tokensBytes + earned + madeUp
+      this.#tokensBytes = Math.min(cap, tokens)
+      this.#lateBytes -= madeUp
+      if (nowMs > this.#dueMs) this.#lateBytes = Math.min(this.#lateBytes + tokens - this.#tokensBytes, rate * MAX_LATE_MS)
+    }
     this.#tokensMs = nowMs
+    this.#dueMs = Infinity
   }
 
   /** May a packet leave? After {@link refill}. */
@@ -37,20 +50,26 @@ export class Path {
     return !this.isPaceLimited
   }
 
+  /** May a packet leave again? After {@link refill}; what is lost is not on its way, so the window does not count. */
+  mayRepeat(): boolean {
+    this.isPaceLimited = this.#tokensBytes <= 0 && this.#rate() !== Infinity
+    return !this.isPaceLimited
+  }
+
   spend(bytes: number): void {
     this.#tokensBytes -= bytes
   }
 
-  /** When the pace allows the next packet. */
+  /** Something waits for the pace: when it may leave. */
   nextSendMs(): number {
-    const rate = this.#rate()
-    return this.#tokensMs + Math.max(PACE_STEP_MS, -this.#tokensBytes / rate)
+    this.#dueMs = this.#tokensMs + Math.max(PACE_STEP_MS, -this.#tokensBytes / this.#rate())
+    return this.#dueMs
   }
 
   onAcknowledged(packets: number, nowMs: number): void {
     // Limited in slow start is who used half of the window: acknowledgements come in bursts.
     const isLimited = (this.inFlightPackets + packets) * 2 >= this.congestion.windowPackets
-    this.congestion.onAcknowledged(packets, nowMs, this.roundTrip.smoothedMs, isLimited)
+    this.congestion.onAcknowledged(packets, nowMs, this.roundTrip, isLimited)
   }
 
   #rate(): number {
@@ -62,5 +81,8 @@ export class Path {
 const PACE_STEP_MS = 0.25
 /** What may be saved up while timers are late: they come to a millisecond. */
 const BURST_MS = 2
+/** A late timer is made up for at so much more than the pace, and what was missed in so long at most. */
+const CATCH_UP_SHARE = 0.25
+const MAX_LATE_MS = 100
 /** RFC 9002, section 7.7: an initial window may leave at once. */
 const MIN_BURST_FRAMES = 10

@@ -6,6 +6,8 @@ import type { Peer } from './peer.js'
 export class PeerTable {
   readonly #byId = new Map<number, Peer>()
   readonly #byEndpoint = new Map<string, Peer>()
+  /** The highest stream ids of peers that are gone, by id: in the same life they give only higher ones. The latest of them. */
+  readonly #departed = new Map<number, number>()
   /** Of the latest frame: the next one is probably from the same. */
   #latest: Peer | undefined
 
@@ -31,13 +33,27 @@ export class PeerTable {
   }
 
   add(peer: Peer): void {
-    this.#byId.set(nodeKey(peer.id.place, peer.id.life), peer)
+    const key = nodeKey(peer.id.place, peer.id.life)
+    peer.highestId = this.#departed.get(key)
+    this.#byId.set(key, peer)
     this.#byEndpoint.set(peer.endpoint.toString(), peer)
   }
 
   delete(peer: Peer): void {
-    this.#byId.delete(nodeKey(peer.id.place, peer.id.life))
+    const key = nodeKey(peer.id.place, peer.id.life)
+    this.#byId.delete(key)
+    this.#remember(key, peer.highestId)
     this.#byEndpoint.delete(peer.endpoint.toString())
     if (this.#latest === peer) this.#latest = undefined
   }
+
+  #remember(key: number, highestId: number | undefined): void {
+    if (highestId === undefined) return
+    this.#departed.delete(key)
+    this.#departed.set(key, highestId)
+    if (this.#departed.size > MAX_DEPARTED) this.#departed.delete(this.#departed.keys().next().value!)
+  }
 }
+
+/** Some hundred bytes each. Who was gone for longer is known by nothing that was recorded of it but a cookie, which holds for a minute. */
+const MAX_DEPARTED = 4096

@@ -3,13 +3,19 @@ import { closedError, throwingLater, type Endpoint } from '../core/index.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
+import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { GroupPeer } from './group-member.js'
+import type { OpenGroupFrame } from './group-frame.js'
+import { groupOptionsOf } from './group-receiving.js'
 import { Path } from './path.js'
+import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
+import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
 import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
@@ -41,7 +47,7 @@ export interface PeerStatistics {
 }
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
@@ -55,6 +61,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
+  #groups: PeerGroups<Stream> | undefined
+  readonly #resets = new PendingResets()
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
@@ -81,7 +89,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#mtu = new PathMtu(usual, frameBytes, nowMs)
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { pool, budget, maxMessageBytes } = host
+    const { budget, maxMessageBytes } = host
+    const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.lastHeardMs = nowMs
@@ -97,7 +106,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   openStream(options: StreamOptions = {}): Stream {
     if (this.#closed) throw closedError('peer')
     const resolved = resolveStreamOptions(options, this.#path.frameBytes, () => this.host.drawUint32())
-    const stream = new Stream(this, this.#streams.takeId(), true, resolved)
+    const stream = new Stream(this, this.takeStreamId(), true, resolved)
     this.#streams.add(stream)
     this.host.touch(stream)
     return stream
@@ -105,6 +114,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /** The highest id that it gave a stream; undefined: none. Set when it comes again in the same life. @internal */
+  get highestId(): number | undefined {
+    return this.#streams.remoteHighest
+  }
+
+  set highestId(id: number | undefined) {
+    this.#streams.remoteHighest = id
   }
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
@@ -148,6 +166,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.host.sendControl(frame, isOpener ? FLAG.control | FLAG.opener : FLAG.control, this.id, this.endpoint)
   }
 
+  /** Tells the other side that a stream is over, until it says that it knows. @internal */
+  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
+    this.#resets.add({ id, isOpener, reason })
+    this.#sayResets(this.host.nowMs())
+    this.#reschedule()
+    this.host.flushLater(this)
+  }
+
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
   transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
     return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
@@ -163,6 +189,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     while (sendQueue.length > 0) {
       const stream = sendQueue[0]!
       const sent = this.#sendTurn(stream, nowMs)
+      // Nothing else may have touched it: what has left now is asked after by its own deadline.
+      if (sent !== Sent.nothing) this.host.schedule(stream, stream.nextDeadlineMs())
       if (sent === Sent.linkFull) return false
       // A 'drain' handler may have ended it.
       if (sendQueue[0] !== stream) continue
@@ -191,15 +219,24 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A frame of control for a stream, or an open. @internal */
   onStreamControl(frame: ControlFrame & { readonly stream: number }, isFromOpener: boolean, nowMs: number): void {
     const isOurs = !isFromOpener
+    if (frame.type === TYPE.gone) return this.#onGone(frame.stream, isOurs)
+    if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
+    const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
+    if (member !== undefined) {
+      if (frame.type === TYPE.status) this.#onTimes(frame, nowMs)
+      if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
+      return
+    }
     const stream = this.#streams.find(frame.stream, isOurs)
     if (stream === undefined) return this.#onUnknownStream(frame, isOurs)
     switch (frame.type) {
       case TYPE.open:
+      case TYPE.openGroup:
         stream.receiving.forceStatus()
         this.host.touch(stream)
         return
       case TYPE.status:
-        if (frame.timestamp !== 0) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        this.#onTimes(frame, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -209,6 +246,25 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         return stream.onReset(frame.reason)
       default:
         return
+    }
+  }
+
+  /** What it has to do with groups. @internal */
+  get groups(): PeerGroups<Stream> {
+    return (this.#groups ??= new PeerGroups())
+  }
+
+  /** The stream of a group that it sends to. @internal */
+  findGroup(group: number): Stream | undefined {
+    return this.#groups?.find(group)
+  }
+
+  /** @internal */
+  takeStreamId(): number {
+    for (;;) {
+      const id = this.host.takeStreamId()
+      // One that is still open after all others were used.
+      if (this.#streams.find(id, true) === undefined && this.#groups?.findMember(id) === undefined) return id
     }
   }
 
@@ -251,6 +307,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
     if (this.#closed) return
+    this.#sayResets(nowMs)
     this.#probePath(nowMs)
     this.#reschedule()
   }
@@ -258,9 +315,12 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** A stream has ended: who asks for it is told why. @internal */
   forget(stream: Stream, reason: number): void {
     this.#streams.remove(stream, reason)
+    this.#groups?.remove(stream)
     this.host.schedule(stream, Infinity)
     const index = this.sendQueue.indexOf(stream)
     if (index >= 0) this.sendQueue.splice(index, 1)
+    // What it had on the way does not hold back the others any more, and they have no other reason to be looked at.
+    if (this.sendQueue.length > 0) this.host.flushLater(this)
   }
 
   /** @internal */
@@ -269,9 +329,26 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#closed = true
     this.host.schedule(this, Infinity)
     const why = error ?? new StreamError('ERR_CLOSED', 'The peer was closed')
-    for (const stream of this.#streams.all()) stream.destroy(why, RESET_REASON.cancelled)
+    for (const stream of this.#streams.all()) {
+      // One that was over in this very batch has nothing to do with it.
+      if (stream.isOver) stream.destroy(undefined, RESET_REASON.finished)
+      else stream.destroy(why, RESET_REASON.cancelled)
+    }
+    for (const member of this.#groups?.members() ?? []) member.onPeerGone(why)
     this.host.onPeerClosed(this, error)
     queueMicrotask(() => throwingLater(() => this.emit('close', error)))
+  }
+
+  #sayResets(nowMs: number): void {
+    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
+      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
+    }
+  }
+
+  /** The other side knows that the stream is over. */
+  #onGone(id: number, isOurs: boolean): void {
+    if (this.#resets.confirm(id, isOurs)) this.#reschedule()
+    else this.host.countDrop('unexpectedAnswer')
   }
 
   #probePath(nowMs: number): void {
@@ -299,13 +376,19 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #onUnknownStream(frame: ControlFrame & { readonly stream: number }, isOurs: boolean): void {
-    if (frame.type === TYPE.open && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
-    if (frame.type !== TYPE.open && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
+    const isOpen = frame.type === TYPE.open || frame.type === TYPE.openGroup
+    if (isOpen && !isOurs && this.#streams.takeRemoteId(frame.stream)) return this.#accept(frame)
+    if (frame.type === TYPE.reset) {
+      // It has overtaken its open, which is not to be taken any more.
+      if (!isOurs) this.#streams.takeRemoteId(frame.stream)
+      return
+    }
+    if (!isOpen && frame.type !== TYPE.heartbeat) return this.host.countDrop('unknownStream')
     const reason = this.#streams.reasonOf(frame.stream, isOurs) ?? RESET_REASON.unknown
     this.sendStreamControl({ type: TYPE.reset, stream: frame.stream, reason }, isOurs)
   }
 
-  #accept(frame: OpenFrame): void {
+  #accept(frame: OpenFrame | OpenGroupFrame): void {
     const stream = new Stream(this, frame.stream, false, {
       kind: kindOf(frame.kind),
       label: frame.label,
@@ -316,8 +399,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,
+      ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, this.host) } : {}),
     })
     this.#streams.add(stream)
+    if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
     if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
@@ -330,6 +415,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #checkAlive(nowMs: number): void {
+    // This process stood still: what has come meanwhile was not looked at yet.
+    const lateMs = nowMs - this.#aliveMs
+    if (lateMs > STOOD_STILL_MS) this.lastHeardMs += lateMs
     const silenceMs = nowMs - this.lastHeardMs
     if (silenceMs >= this.host.peerTimeoutMs) {
       this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent })
@@ -340,8 +428,12 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     }
     if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-    // Not later than the silence becomes too long.
-    this.#aliveMs = nowMs + Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs)
+    // Not later than the silence becomes too long; and time is to go on, however little of it is left.
+    this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
+  }
+
+  #onTimes({ timestamp, delay }: { readonly timestamp: number; readonly delay: number }, nowMs: number): void {
+    if (timestamp !== 0) this.#sampleRoundTrip(timestamp, delay, nowMs)
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
@@ -352,10 +444,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #reschedule(): void {
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs))
+    if (this.#closed) return
+    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
   }
 }
 
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
 const MAX_SAMPLE_MICROSECONDS = 60e6
+/** No timer of a process that runs is so late. */
+const STOOD_STILL_MS = 100

@@ -1,5 +1,6 @@
 import { readUint16 } from './bytes.js'
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import { DATA_HEADER_BYTES, PIECE } from './wire.js'
 
 /** A packet of which some pieces are here. */
@@ -12,10 +13,10 @@ interface Partial {
 
 /** Puts packets together that came in pieces, because the path has become too narrow for them; section "Pieces". */
 export class Pieces {
-  readonly #pool: FramePool
+  readonly #pool: FrameSource
   readonly #partials = new Map<number, Partial>()
 
-  constructor(pool: FramePool) {
+  constructor(pool: FrameSource) {
     this.#pool = pool
   }
 
@@ -29,8 +30,11 @@ export class Pieces {
     const partial = this.#partialOf(packet, totalBytes)
     if (partial === undefined) return undefined
     if (partial === null) return null
+    const ranges = joined(partial.ranges, offset, offset + bytes)
+    // In bits so small that nobody sends them: it is asked for again, as a whole.
+    if (ranges.length > MAX_RANGES) return undefined
     frame.copy(partial.slot.memory, DATA_HEADER_BYTES + offset, PIECE.bytes, end)
-    partial.ranges = joined(partial.ranges, offset, offset + bytes)
+    partial.ranges = ranges
     const [first] = partial.ranges
     if (first![0] !== 0 || first![1] !== totalBytes) return undefined
     this.#partials.delete(packet)
@@ -85,3 +89,5 @@ function joined(ranges: readonly [number, number][], from: number, to: number): 
 
 /** Packets of a stream that are being put together: as many as were under way when the path changed, about. */
 const MAX_PARTIALS = 256
+/** The longest packet in the smallest frames has 57 pieces. */
+const MAX_RANGES = 64

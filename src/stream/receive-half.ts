@@ -106,6 +106,11 @@ export class ReceiveHalf implements AssemblyOwner {
     this.#statuses.onPacket()
     const window = this.#window
     const packet = window.fromWire(wire)
+    if (packet >= this.#final) {
+      // There was to be none: the other side contradicts itself.
+      this.counters.beyondWindow++
+      return
+    }
     if (packet === window.next && packet === window.highest) {
       if (window.consumed === packet && !this.#isPaused && !this.#isDelivering) return this.#deliverInPlace(frame, end)
     } else if (window.has(packet)) {
@@ -162,9 +167,19 @@ export class ReceiveHalf implements AssemblyOwner {
     const next = window.fromWire(nextWire)
     if ((floor > next || next > this.#limit()) && this.#options.kind === 'reliable') return
     if (this.#options.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
-    if (next > window.highest && next <= this.#limit()) this.#noticeMissing(next, next, nowMs)
+    this.noticeUpTo(next, nowMs)
     if (isFinal && next >= window.highest) this.#final = next
     this.#deliverQueued()
+  }
+
+  /** Packets before `end` exist. */
+  noticeUpTo(end: number, nowMs: number): void {
+    if (end > this.#window.highest && end <= this.#limit()) this.#noticeMissing(end, end, nowMs)
+  }
+
+  /** The first packet may be in the middle of a message, which is not for us. */
+  startMidway(): void {
+    this.#assembly.skip()
   }
 
   pause(): void {
@@ -232,7 +247,8 @@ export class ReceiveHalf implements AssemblyOwner {
     this.counters.messagesReceived++
     this.counters.bytesReceived += message.length
     this.#owner.onMessage(message, handler)
-    return !this.#isPaused
+    // It may have stopped reading, or given the stream up.
+    return !this.#isPaused && !this.#isDisposed
   }
 
   /** The first packet that may not be sent yet. */
@@ -284,7 +300,7 @@ export class ReceiveHalf implements AssemblyOwner {
       return
     }
     if (packet < window.highest) {
-      this.#naks.onFound(packet, transmission)
+      this.#naks.onFound(packet, transmission, nowMs)
     } else if (!this.#noticeMissing(packet, packet + 1, nowMs)) {
       this.#context.pool.give(slot)
       this.counters.noMemory++
@@ -356,7 +372,7 @@ export class ReceiveHalf implements AssemblyOwner {
   #readSlot(slot: FrameSlot): boolean | undefined {
     const assembly = this.#assembly
     if (this.#early !== undefined) {
-      return this.#early.readRest(this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
+      return this.#early.readRest(slot, this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
     }
     const read = assembly.read(slot.memory, slot.cursor, slot.length)
     slot.cursor = assembly.at
@@ -378,13 +394,20 @@ export class ReceiveHalf implements AssemblyOwner {
       window.consume()
       return true
     }
+    // Out of the window, so that its memory stays what it is while it is read, whatever becomes of the stream.
+    slots[window.consumed & mask] = undefined
     const read = this.#readSlot(slot)
+    const hasRest = this.#early === undefined ? slot.cursor < slot.length : this.#early.hasRest(slot, window.consumed)
+    if (read === false && hasRest && !this.#isDisposed) {
+      slots[window.consumed & mask] = slot
+      return false
+    }
+    this.#context.pool.give(slot)
     if (this.#isDisposed) return false
     if (read === undefined) {
       this.#owner.onFailure(this.#assembly.failure)
       return false
     }
-    if (!read && (this.#early === undefined ? slot.cursor < slot.length : this.#early.hasRest(window.consumed))) return false
     window.consume()
     return read
   }

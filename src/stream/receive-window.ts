@@ -1,5 +1,6 @@
 import type { MemoryBudget } from './assembly.js'
-import { FrameSlot, type FramePool } from './frame-pool.js'
+import { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import { INITIAL_CAPACITY, NO_RING, RING_ENTRY_BYTES, fromWire, grownCapacity, toWire, type PacketRing } from './packet-ring.js'
 
 /**
@@ -16,12 +17,12 @@ export class ReceiveWindow {
   /** Packets here behind the first that is missing. */
   beyond = 0
   readonly #initialPacket: number
-  readonly #pool: FramePool
+  readonly #pool: FrameSource
   readonly #budget: MemoryBudget
   /** What the ring takes of the budget. */
   #ringBytes = 0
 
-  constructor(initialPacket: number, pool: FramePool, budget: MemoryBudget) {
+  constructor(initialPacket: number, pool: FrameSource, budget: MemoryBudget) {
     this.#initialPacket = initialPacket
     this.#pool = pool
     this.#budget = budget

@@ -1,6 +1,6 @@
 import type { MemoryBudget } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
-import type { FramePool } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import type { RoundTrip } from './round-trip.js'
 
 export interface ReceivingOptions {
@@ -13,7 +13,7 @@ export interface ReceivingOptions {
 
 /** What a receiving direction shares with the others from the same peer. */
 export interface ReceivingContext {
-  readonly pool: FramePool
+  readonly pool: FrameSource
   readonly roundTrip: RoundTrip
   readonly budget: MemoryBudget
   readonly maxMessageBytes: number
@@ -21,13 +21,13 @@ export interface ReceivingContext {
 
 /** What a receiving direction tells its stream. */
 export interface ReceivingOwner {
-  /** A message; the view lives until this returns. */
+  /** @internal A message; the view lives until this returns. */
   onMessage(message: Buffer, handler: number): void
-  /** `packets` are missing for good. */
+  /** @internal `packets` are missing for good. */
   onGap(packets: number): void
-  /** All that was ever sent has been handed over. */
+  /** @internal All that was ever sent has been handed over. */
   onEnd(): void
-  /** The other side breaks the protocol, or a limit: `reason` as a reset says it. */
+  /** @internal The other side breaks the protocol, or a limit: `reason` as a reset says it. */
   onFailure(reason: number): void
 }
 
@@ -41,7 +41,7 @@ export interface NakSchedule {
   /** Packets from `first` to before `end` were found to be missing; those of them that are here in a moment do not matter. */
   onMissing(first: number, end: number, nowMs: number): void
   /** A packet that was missing has come: by its first sending (0), or another. */
-  onFound(packet: number, transmission: number): void
+  onFound(packet: number, transmission: number, nowMs: number): void
   /** Nothing is missing. */
   onComplete(): void
   /** What to ask for now, with numbers as on the wire; empty: nothing. */
@@ -82,6 +82,9 @@ export interface ReceiveCounters {
   unread: number
   naksSent: number
   statusesSent: number
+  /** Repairs that came, and packets found by them: a group's stream. */
+  repairsReceived: number
+  packetsRepaired: number
 }
 
 /** What is left of a half while nothing happens. */
@@ -115,5 +118,7 @@ export function emptyReceiveCounters(): ReceiveCounters {
     unread: 0,
     naksSent: 0,
     statusesSent: 0,
+    repairsReceived: 0,
+    packetsRepaired: 0,
   }
 }

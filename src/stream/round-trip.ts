@@ -32,7 +32,12 @@ export class RoundTrip {
     return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + answerDelayMs
   }
 
-  /** The same after so many tries in vain: twice as long each time, up to a bound. */
+  /** How old a packet is that can be known to be lost: RFC 9002, section 6.1.2. */
+  lossDelayMs(): number {
+    return LOSS_ROUND_TRIPS * Math.max(this.smoothedMs, this.latestMs)
+  }
+
+  /** The probe timeout after so many tries in vain: twice as long each time, up to a bound. */
   probeDelayMs(answerDelayMs: number, tries: number): number {
     return Math.min(this.probeTimeoutMs(answerDelayMs) * 2 ** Math.min(tries, MAX_BACKOFF), MAX_PROBE_DELAY_MS)
   }
@@ -43,6 +48,8 @@ const INITIAL_ROUND_TRIP_MS = 333
 const MIN_SAMPLE_MS = 0.001
 /** RFC 9002, section 6.1.2: what a timer can tell apart. */
 const GRANULARITY_MS = 1
+/** The same section: kTimeThreshold. */
+const LOSS_ROUND_TRIPS = 9 / 8
 /** Within it, a megabyte is more than 8 Gbit/s. */
 const SHORT_MS = 1
 /** Longer than that are processes that wait for a processor: then more is to be on the way. */

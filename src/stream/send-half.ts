@@ -155,14 +155,14 @@ export class SendHalf implements Sending {
     const buffer = this.#buffer
     const { ring } = buffer
     const { roundTrip, congestion } = this.#context.path
-    const tooYoungMs = nowMs - RESEND_AFTER_ROUND_TRIPS * Math.min(roundTrip.minMs, roundTrip.smoothedMs)
+    const tooYoungMs = nowMs - roundTrip.lossDelayMs()
     for (const { first, count } of ranges) {
       const from = this.#expand(first)
       if (from < buffer.base && this.#options.kind === 'bestEffort') this.#floorToTell = true
       const end = Math.min(from + count, buffer.next)
       for (let packet = Math.max(from, buffer.base); packet < end; packet++) {
         const at = packet & ring.mask
-        // Sent again less than a round trip ago: the receiver cannot have seen it.
+        // Sent again just now: the receiver cannot have seen it.
         if (buffer.isMarked(packet) || (ring.counts[at]! > 1 && ring.timesMs[at]! > tooYoungMs)) continue
         if (ring.counts[at]! >= STUBBORN_TRANSMISSIONS) this.#owner.onStubborn()
         buffer.mark(packet)
@@ -275,5 +275,3 @@ const STUBBORN_TRANSMISSIONS = 3
 const ANSWER_DELAY_MS = 5
 /** Probes in a row without progress, before everything on the way is taken to be lost. */
 const PROBES_BEFORE_TIMEOUT = 3
-/** A packet that was sent again less than this ago is not sent again: its receiver cannot know. */
-const RESEND_AFTER_ROUND_TRIPS = 0.9

@@ -1,5 +1,6 @@
 import type { PacketRange } from './control-frame.js'
-import type { FramePool, FrameSlot } from './frame-pool.js'
+import type { FrameSlot } from './frame-pool.js'
+import type { FrameSource } from './frame-share.js'
 import type { FrameWriter } from './frame-writer.js'
 import type { Path } from './path.js'
 
@@ -42,17 +43,17 @@ export interface Sending {
 /** What a sending direction shares with the others to the same destination. */
 export interface SendingContext {
   readonly path: Path
-  readonly pool: FramePool
+  readonly pool: FrameSource
   readonly writer: FrameWriter
 }
 
 /** What a sending direction needs of its stream. */
 export interface SendingOwner {
-  /** Hands a data frame to the link. False: the link is full. */
+  /** @internal Hands a data frame to the link. False: the link is full. */
   transmit(slot: FrameSlot, packet: number, transmission: number): boolean
-  /** There is room after a refusal. */
+  /** @internal There is room after a refusal. */
   onDrain(): void
-  /** A packet does not arrive, however often it is sent. */
+  /** @internal A packet does not arrive, however often it is sent. */
   onStubborn(): void
 }
 

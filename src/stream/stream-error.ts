@@ -23,6 +23,8 @@ export type StreamErrorCode =
   | 'ERR_PEER_RESTARTED'
   /** Nothing was heard from the peer for too long. */
   | 'ERR_PEER_SILENT'
+  /** A receiver of a group held the others up, and was dropped. */
+  | 'ERR_RECEIVER_SLOW'
   /** The peer has left. */
   | 'ERR_PEER_LEFT'
   /** The stream was reset, by the other side or by this one: `reason` says why. */

@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
+import type { GroupOptions } from './group-receiving.js'
 import { MIN_WINDOW_PACKETS } from './send-buffer.js'
 import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
 
@@ -44,6 +45,8 @@ export interface ResolvedStreamOptions {
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
+  /** Of a stream that is one receiver's of a group. */
+  readonly membership?: GroupOptions
 }
 
 const KNOWN: ReadonlySet<string> = new Set([

@@ -7,10 +7,10 @@ export interface Numbered {
 
 /** The streams with a peer, which ids are still to be used, and how those ended that are over. */
 export class StreamTable<S extends Numbered> {
+  /** The highest id that the peer gave a stream; undefined: it gave none in this life. */
+  remoteHighest: number | undefined
   readonly #streams = new Map<number, S>()
-  #nextId = 1
-  /** The highest id that the peer gave a stream, and those below that have not come. */
-  #remoteHighest = 0
+  /** Ids below the highest that have not come. */
   readonly #skipped = new Set<number>()
   /** Why streams that are over are over, the latest of them, by key. */
   readonly #finished = new Map<number, number>()
@@ -24,21 +24,17 @@ export class StreamTable<S extends Numbered> {
     return [...this.#streams.values()]
   }
 
-  /** An id for a stream that is opened here. */
-  takeId(): number {
-    return this.#nextId++
-  }
-
-  /** May the peer open one with this id? Ids grow, and none is used again; those that were overtaken may still come. */
+  /** May the peer open one with this id? Ids grow, modulo 2^32; those that were overtaken may still come. */
   takeRemoteId(id: number): boolean {
     if (id === 0) return false
-    if (id <= this.#remoteHighest) return this.#skipped.delete(id)
-    for (let skipped = Math.max(this.#remoteHighest + 1, id - MAX_SKIPPED); skipped < id; skipped++) this.#skipped.add(skipped)
+    const ahead = this.remoteHighest === undefined ? Infinity : (id - this.remoteHighest) | 0
+    if (ahead <= 0) return this.#skipped.delete(id)
+    for (let back = Math.min(ahead - 1, MAX_SKIPPED); back > 0; back--) this.#skipped.add((id - back) >>> 0)
     for (const oldest of this.#skipped) {
       if (this.#skipped.size <= MAX_SKIPPED) break
       this.#skipped.delete(oldest)
     }
-    this.#remoteHighest = id
+    this.remoteHighest = id
     return true
   }
 

@@ -1,11 +1,20 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, outOfRange, throwLater, throwingLater, type Endpoint } from '../core/index.js'
+import {
+  checkInteger,
+  closedError,
+  followListeners,
+  invalidState,
+  outOfRange,
+  throwLater,
+  throwingLater,
+  type Endpoint,
+} from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
-import type { Scheduled } from './deadline-queue.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
+import { GroupReceiving } from './group-receiving.js'
 import type { StreamHost } from './host.js'
 import { Halves } from './halves.js'
 import type { ReceiveHalf } from './receive-half.js'
@@ -15,13 +24,13 @@ import { limitOf, type Sending, type SendingContext, type SendingOwner, type Sen
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamEvents, StreamStatistics } from './stream-events.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
+import type { Sender, Talker } from './work-loop.js'
 import { HEARTBEAT_FLAG, KIND, OPEN_OPTION, RESET_REASON, STATUS_FLAG, TYPE } from './wire.js'
 
 /** The peer of a stream, as the stream knows it: a `Peer`. */
-export interface StreamPeer {
+export interface StreamPeer extends Sender {
   readonly endpoint: Endpoint
   readonly name: string
-  readonly closed: boolean
   openStream(options?: StreamOptions): Stream
   close(options?: { deadlineMs?: number }): Promise<void>
   /** @internal */ readonly host: StreamHost
@@ -31,6 +40,7 @@ export interface StreamPeer {
   /** @internal */ sendBurst(stream: Stream, packets: number): void
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  /** @internal */ sendReset(stream: Stream, reason: number): void
   /** @internal */ forget(stream: Stream, reason: number): void
 }
 
@@ -42,7 +52,7 @@ export interface StreamPeer {
  *
  * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
  */
-export class Stream extends EventEmitter<StreamEvents> implements Scheduled, SendingOwner, ReceivingOwner {
+export class Stream extends EventEmitter<StreamEvents> implements Talker, SendingOwner, ReceivingOwner {
   readonly peer: StreamPeer
   readonly kind: StreamKind
   /** Are messages delivered in their order, or as soon as they are complete? */
@@ -62,9 +72,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   isQueued = false
   readonly #options: ResolvedStreamOptions
   readonly #halves = new Halves()
+  /** Of one receiver of a group. @internal */ readonly group: GroupReceiving | undefined
+  #isEndSaid = false
   /** Says that there is this stream, until the other side is known to know it. */
   #opening: Repetition | undefined
   #isUserPaused = false
+  #isReading = false
+  /** Nobody reads any more: what comes is thrown away. */
+  #isClosing = false
   #iterator: MessageIterator | undefined
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
@@ -85,6 +100,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
     this.#opening = isOpener ? new Repetition() : undefined
+    this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
+    this.group?.attach(this.receiving, this)
     if (options.signal !== undefined) this.#obey(options.signal)
   }
 
@@ -94,7 +111,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
    * @param message A string is sent as UTF-8. At most {@link maxMessageBytes}.
    * @param handler 0 to 255: what the message is for, as the receiver is told.
    * @returns False when there is no room: **the message was not taken**; 'drain' follows.
-   * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}.
+   * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}; `ERR_INVALID_STATE` for a stream of a group, which is one way.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
     if (this.#closed || this.#halves.sending?.isEnded) throw closedError('stream')
@@ -111,6 +128,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     return taken
   }
 
+  /** Is this side one receiver of many? Then it can only read: `send`, `end` and `duplex` throw `ERR_INVALID_STATE`. */
+  get isGroup(): boolean {
+    return this.group !== undefined
+  }
+
   /** The longest message that this side sends. */
   get maxMessageBytes(): number {
     return this.kind === 'fireAndForget' ? this.peer.sending.writer.maxWholeBytes : this.peer.host.maxMessageBytes
@@ -124,16 +146,18 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   /**
-   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset.
+   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset. A receiver of a group
+   * leaves it at once.
    *
    * @returns When the stream is over: true if everything sent had arrived.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
     const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
     if (this.#closed) return Promise.resolve(this.#error === undefined)
+    if (this.isGroup) return Promise.resolve(this.#leave())
     this.end()
+    this.#isClosing = true
     this.removeAllListeners('message')
-    this.receiving.resume()
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
     this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
     return closed
@@ -156,7 +180,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   /** Stops 'message' events; what arrives waits, and soon the sender with it. */
   pause(): this {
     this.#isUserPaused = true
-    this.receiving.pause()
+    this.#updateReading()
     return this
   }
 
@@ -168,6 +192,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
   duplex(): StreamDuplex {
+    if (this.isGroup) throw oneWay()
     return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
   }
 
@@ -191,16 +216,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     return this.close().then(() => undefined)
   }
 
-  override on<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    super.on(event, listener as never)
-    if (event === 'message') this.#updateReading()
-    return this
-  }
-
-  override addListener<Name extends keyof StreamEvents>(event: Name, listener: (...args: StreamEvents[Name]) => void): this {
-    return this.on(event, listener)
-  }
-
   /** @internal */
   sendNext(nowMs: number): Sent {
     return this.#halves.sending!.sendNext(nowMs)
@@ -212,8 +227,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   }
 
   /** @internal */
+  get sender(): Sender {
+    return this.peer
+  }
+
+  /** @internal */
   get receiving(): ReceiveHalf {
-    return this.#halves.receiver(this.#options, this.peer.receiving, this)
+    return this.#halves.receiver(this.#options, this.peer.receiving, this, this.group?.schedules)
   }
 
   /** The other side knows the stream. @internal */
@@ -270,7 +290,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onMessage(message: Buffer, handler: number): void {
     if (this.#iterator?.isWaiting) {
       this.#iterator.offer(Buffer.from(message))
-      if (!this.#iterator.isWaiting && this.listenerCount('message') === 0) this.#halves.receiving?.pause()
+      this.#updateReading()
     }
     try {
       this.emit('message', message, handler)
@@ -288,7 +308,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   onEnd(): void {
     this.#iterator?.end(undefined)
     this.#emit('end')
-    if (!this.allowHalfOpen) this.end()
+    if (!this.allowHalfOpen && !this.isGroup) this.end()
   }
 
   /** @internal */
@@ -308,8 +328,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
       const flags = isFinal ? HEARTBEAT_FLAG.final : 0
       this.peer.sendStreamControl({ type: TYPE.heartbeat, stream: this.id, floor, next, timestamp, flags }, this.isOpener)
     }
-    if (this.#halves.receiving?.hasEnded && this.#halves.sending?.isEndAcknowledged)
-      this.destroy(undefined, RESET_REASON.finished)
+    if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
+  }
+
+  /** Have both sides ended, and know it? @internal */
+  get isOver(): boolean {
+    return this.#halves.receiving?.hasEnded === true && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
   }
 
   /** @internal */
@@ -326,7 +350,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** @internal */
   trim(): void {
-    if (!this.isTouched && !this.#closed) this.#halves.trim()
+    if (this.isTouched || this.#closed) return
+    this.group?.trim()
+    this.#halves.trim()
   }
 
   /** Ends here and now; `reason` is what the other side is told if it asks. @internal */
@@ -335,6 +361,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     this.#closed = true
     this.#error = error
     this.#halves.dispose()
+    this.group?.dispose()
     this.#closeTimer?.cancel()
     this.#disobey?.()
     this.peer.forget(this, reason)
@@ -351,11 +378,19 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   #giveUp(reason: number, error: StreamError): void {
     if (this.#closed) return
-    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason }, this.isOpener)
+    this.peer.sendReset(this, reason)
     this.destroy(error, reason)
   }
 
+  /** A receiver of a group goes. True: it had read everything. */
+  #leave(): boolean {
+    this.peer.sendStreamControl({ type: TYPE.reset, stream: this.id, reason: RESET_REASON.cancelled }, this.isOpener)
+    this.destroy(undefined, RESET_REASON.cancelled)
+    return this.#halves.receiving?.hasEnded === true
+  }
+
   #sender(): Sending {
+    if (this.isGroup) throw oneWay()
     return this.#halves.sender(this.#options, this.peer.sending, this)
   }
 
@@ -376,7 +411,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
     if (status !== undefined) {
       const { isEnded, ...fields } = status
       const flags = isEnded ? STATUS_FLAG.ended : 0
-      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags }, this.isOpener)
+      const missed = this.group?.missed ?? 0
+      this.peer.sendStreamControl({ type: TYPE.status, stream: this.id, ...fields, flags, missed }, this.isOpener)
+      // If this is lost, the sender asks, and is told that the stream was finished.
+      this.#isEndSaid = isEnded && this.isGroup
     }
     const ranges = receiving.takeNak(nowMs)
     if (ranges.length > 0) this.peer.sendStreamControl({ type: TYPE.nak, stream: this.id, ranges }, this.isOpener)
@@ -384,8 +422,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
 
   /** Messages flow while somebody reads. */
   #updateReading(): void {
-    if (this.#closed || this.#isUserPaused) return
-    if (this.listenerCount('message') === 0 && !this.#iterator?.isWaiting) return
+    if (this.#closed) return
+    const isWanted = this.#iterator?.isWaiting === true || this.listenerCount('message') > 0
+    const isReading = this.#isClosing || (isWanted && !this.#isUserPaused)
+    if (isReading === this.#isReading) return
+    this.#isReading = isReading
+    if (!isReading) return this.receiving.pause()
     this.receiving.resume()
     this.peer.host.touch(this)
   }
@@ -393,6 +435,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Scheduled, Sen
   #emit<Name extends keyof StreamEvents>(event: Name, ...args: StreamEvents[Name]): void {
     throwingLater(() => this.emit(event, ...(args as never)))
   }
+
+  static {
+    followListeners(this.prototype, (stream) => stream.#updateReading())
+  }
+}
+
+function oneWay(): Error {
+  return invalidState('a stream of a group is one way')
 }
 
 const DEFAULT_CLOSE_MS = 10_000

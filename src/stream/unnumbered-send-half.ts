@@ -91,7 +91,8 @@ export class UnnumberedSendHalf implements Sending {
 
   end(nowMs: number): void {
     this.#isEnded = true
-    this.#probeMs = nowMs
+    // What waits leaves first.
+    if (this.#queue.length === 0) this.#probeMs = nowMs
   }
 
   takeBurst(): number {
@@ -106,7 +107,7 @@ export class UnnumberedSendHalf implements Sending {
     this.#queue.shift()
     this.#context.pool.give(slot)
     this.counters.packetsSent++
-    if (this.#isEnded && this.#probeMs === Infinity) this.#probeMs = nowMs
+    if (this.#isEnded && this.#queue.length === 0) this.#probeMs = nowMs
     if (this.#refused) {
       this.#refused = false
       this.#owner.onDrain()

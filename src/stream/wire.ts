@@ -24,9 +24,11 @@ export const FLAG = {
   numbered: 0x04,
   /** A part of a packet that is longer than the path carries. */
   piece: 0x08,
+  /** The XOR of several packets of a group's stream. */
+  repair: 0x10,
   mark: 0x40,
 } as const
-export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.piece | FLAG.mark
+export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.piece | FLAG.repair | FLAG.mark
 
 /** What protects a frame; section "Integrity". */
 export const INTEGRITY = { none: 0, crc32c: 1, secret: 2 } as const
@@ -37,6 +39,13 @@ export const DATA_HEADER_BYTES = 32
 
 /** Behind the header of a data frame that is a piece; section "Pieces". */
 export const PIECE = { offset: 32, total: 34, bytes: 36 } as const
+
+/** Behind the header of a data frame that is a repair; section "Repairs". */
+export const REPAIR = { mask: 32, lengths: 40, bytes: 42 } as const
+/** What a repair is longer than the longest packet in it. */
+export const REPAIR_OVERHEAD_BYTES = REPAIR.bytes - DATA_HEADER_BYTES
+/** Packets that one repair, or one echo, can tell of. */
+export const SPAN_PACKETS = 64
 
 /** A chunk of a data frame; section "Chunks". */
 export const CHUNK = { flags: 0, handler: 1, length: 2, messageLength: 4 } as const
@@ -63,6 +72,10 @@ export const TYPE = {
   reset: 13,
   probe: 14,
   probeAck: 15,
+  openGroup: 16,
+  groupHeartbeat: 17,
+  nakEcho: 18,
+  gone: 19,
 } as const
 
 export const HELLO = {
@@ -80,7 +93,9 @@ export const WELCOME = { version: 20, nameBytes: 21, frameBytes: 22, timestamp: 
 export const REFUSE = { reason: 20, minVersion: 22, maxVersion: 23, bytes: 24 }
 export const BYE = { reason: 20, bytes: 22 }
 export const STRANGER = { place: 20, life: 24, bytes: 28 }
-export const PING = { timestamp: 20, bytes: 24 }
+/** As long as what a stranger answers. */
+export const PING = { timestamp: 20, bytes: 28 }
+export const PONG = { timestamp: 20, bytes: 24 }
 export const OPEN = { stream: 20, kind: 24, options: 25, labelBytes: 26, packet: 28, windowPackets: 32, label: 36 }
 export const STATUS = {
   stream: 20,
@@ -91,7 +106,8 @@ export const STATUS = {
   timestamp: 40,
   delay: 44,
   flags: 48,
-  bytes: 49,
+  missed: 49,
+  bytes: 53,
 }
 export const STATUS_FLAG = { ended: 0x01 } as const
 export const NAK = { stream: 20, count: 24, ranges: 28 }
@@ -99,6 +115,23 @@ export const NAK_RANGE_BYTES = 8
 export const HEARTBEAT = { stream: 20, floor: 24, next: 28, timestamp: 32, flags: 36, bytes: 37 }
 export const HEARTBEAT_FLAG = { final: 0x01 } as const
 export const RESET = { stream: 20, reason: 24, bytes: 26 }
+export const STREAM_GONE = { stream: 20, bytes: 24 }
+
+export const OPEN_GROUP = {
+  stream: 20,
+  kind: 24,
+  options: 25,
+  labelBytes: 26,
+  endpointBytes: 27,
+  packet: 28,
+  windowPackets: 32,
+  group: 36,
+  receivers: 40,
+  backOff: 44,
+  label: 48,
+}
+export const GROUP_HEARTBEAT = { group: 20, floor: 24, next: 28, timestamp: 32, flags: 36, receivers: 40, backOff: 44, bytes: 48 }
+export const NAK_ECHO = { group: 20, base: 24, mask: 28, most: 36, bytes: 37 }
 
 export const PROBE = { frameBytes: 20, bytes: 22 }
 
@@ -124,6 +157,8 @@ export const RESET_REASON = {
   malformed: 5,
   /** The receiver has no memory for it. */
   noMemory: 6,
+  /** The receiver held the others up. */
+  slow: 7,
 } as const
 
 /** Why a hello was refused. */
@@ -140,5 +175,9 @@ export const MAX_NAK_RANGES = 128
 export const MIN_FRAME_BYTES = 1200
 /** The longest frame: what UDP carries over IPv4. */
 export const MAX_FRAME_BYTES = 65_507
+/** Receivers of one stream. */
+export const MAX_GROUP_RECEIVERS = 16_384
+/** The longest that a receiver may put off asking because others may ask. */
+export const MAX_BACK_OFF_MICROSECONDS = 10_000_000
 /** Packets between the oldest that is not acknowledged and the newest: the most that one may ask for. */
 export const MAX_WINDOW_PACKETS = 65_536

@@ -1,11 +1,30 @@
 import type { Clock, DatagramBatch, Timer } from '../core/index.js'
 import { DeadlineQueue, type Scheduled } from './deadline-queue.js'
-import type { Peer } from './peer.js'
-import type { Stream } from './stream.js'
 
 /** Takes the datagrams of a batch. */
 export interface BatchReceiver {
   receive(batch: DatagramBatch, nowMs: number): void
+}
+
+/** Something that has things to say, at the end of a batch or tick and when a deadline has passed: a stream, or one to many. */
+export interface Talker extends Scheduled {
+  isTouched: boolean
+  /** Waits in its sender's queue. */
+  isQueued: boolean
+  readonly closed: boolean
+  readonly hasWork: boolean
+  /** What sends for it. */
+  readonly sender: Sender
+  settle(nowMs: number): void
+  nextDeadlineMs(): number
+}
+
+/** Sends what talkers have. */
+export interface Sender {
+  readonly closed: boolean
+  readonly sendQueue: Talker[]
+  /** False: the link is full. */
+  flush(nowMs: number): boolean
 }
 
 /**
@@ -15,11 +34,13 @@ export interface BatchReceiver {
 export class WorkLoop {
   readonly #clock: Clock
   readonly #deadlines = new DeadlineQueue<Scheduled>()
-  #touched: Stream[] = []
+  #touched: Talker[] = []
   /** Peers whose frames wait for the link, or whose pace allows more. */
-  readonly #waiting = new Set<Peer>()
+  readonly #waiting = new Set<Sender>()
   #isBusy = false
   #isTickScheduled = false
+  /** Some of those that wait do not wait for the link. */
+  #isFlushDue = false
   #timer: Timer | undefined
   #timerMs = Infinity
   #isReferenced = true
@@ -46,19 +67,21 @@ export class WorkLoop {
   }
 
   /** The stream has something to say at the end of this batch or tick. */
-  touch(stream: Stream): void {
+  touch(stream: Talker): void {
     if (stream.isTouched || stream.closed) return
     stream.isTouched = true
     this.#touched.push(stream)
     if (!this.#isBusy) this.#scheduleTick()
   }
 
-  /** The peer may go on sending: at the end of this batch. */
-  flushLater(peer: Peer): void {
+  /** The peer may go on sending: at the end of this batch or tick. */
+  flushLater(peer: Sender): void {
     this.#waiting.add(peer)
+    this.#isFlushDue = true
+    if (!this.#isBusy) this.#scheduleTick()
   }
 
-  forget(peer: Peer): void {
+  forget(peer: Sender): void {
     this.#waiting.delete(peer)
   }
 
@@ -113,13 +136,14 @@ export class WorkLoop {
     } finally {
       this.#isBusy = false
     }
-    if (this.#touched.length > 0) this.#scheduleTick()
+    if (this.#touched.length > 0 || this.#isFlushDue) this.#scheduleTick()
     this.armTimer()
   }
 
   #workThrough(nowMs: number): void {
     const deadlines = this.#deadlines
     for (let due = deadlines.takeDue(nowMs); due !== undefined; due = deadlines.takeDue(nowMs)) due.onDeadline(nowMs)
+    this.#isFlushDue = false
     if (this.#waiting.size > 0) {
       const waiting = [...this.#waiting]
       this.#waiting.clear()
@@ -137,14 +161,14 @@ export class WorkLoop {
       stream.settle(nowMs)
       if (stream.hasWork && !stream.isQueued) {
         stream.isQueued = true
-        peerOf(stream).sendQueue.push(stream)
+        stream.sender.sendQueue.push(stream)
       }
     }
-    for (const stream of touched) if (peerOf(stream).sendQueue.length > 0) this.#flushPeer(peerOf(stream), nowMs)
+    for (const stream of touched) if (stream.sender.sendQueue.length > 0) this.#flushPeer(stream.sender, nowMs)
     for (const stream of touched) this.#deadlines.schedule(stream, stream.nextDeadlineMs())
   }
 
-  #flushPeer(peer: Peer, nowMs: number): void {
+  #flushPeer(peer: Sender, nowMs: number): void {
     if (peer.closed || this.#waiting.has(peer)) return
     if (!peer.flush(nowMs)) this.#waiting.add(peer)
   }
@@ -154,11 +178,6 @@ export class WorkLoop {
     this.#isTickScheduled = true
     process.nextTick(this.#onTick)
   }
-}
-
-/** Streams are made by peers alone. */
-function peerOf(stream: Stream): Peer {
-  return stream.peer as Peer
 }
 
 /** Between two looks at the network. */

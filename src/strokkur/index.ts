@@ -5,7 +5,8 @@
  * May import core, fec, and system for the real clock; `node:crypto` for digests, `node:events`. Codecs and machines are pure.
  */
 export type { ChunkRejection, MessageFormat, MessageHash } from './chunk-header.js'
-export { MessageReceiver, type MessageReceiverOptions } from './message-receiver.js'
+export { MessageReceiver } from './message-receiver.js'
+export type { MessageReceiverOptions } from './receiver-context.js'
 export { MessageSender, type MessageParameters, type MessageSenderOptions, type UnkeyedHash } from './message-sender.js'
 export { Messenger, type MessengerEvents, type MessengerStatistics, type SendMessageOptions } from './messenger.js'
 export type { MessengerOptions } from './messenger-options.js'

@@ -9,6 +9,7 @@ export class LossReports {
   readonly #estimates = new Map<string, LossEstimate>()
   readonly #sent = new Remembered(REMEMBERED_SENT)
   readonly #reported = new Remembered(REMEMBERED_SENT)
+  #hasOnePeer = false
 
   /** A message leaves, about which a report may come. */
   expect(id: Uint8Array, endpoint: Endpoint | undefined): void {
@@ -24,7 +25,7 @@ export class LossReports {
     const id = report.identity.slice(0, ID_BYTES)
     if (!this.#sent.has(id) || this.#reported.has(id)) return false
     this.#reported.add(id)
-    const key = this.#hasOnePeer ? ONE_PEER : endpoint.toString()
+    const key = this.#key(endpoint)
     let estimate = this.#estimates.get(key)
     if (estimate === undefined) {
       estimate = new LossEstimate()
@@ -36,10 +37,13 @@ export class LossReports {
   }
 
   of(endpoint: Endpoint | undefined): LossEstimate | undefined {
-    return this.#estimates.get(endpoint === undefined ? ONE_PEER : endpoint.toString())
+    return this.#estimates.get(this.#key(endpoint))
   }
 
-  #hasOnePeer = false
+  /** A link's only peer may be named or not: it is the same one. */
+  #key(endpoint: Endpoint | undefined): string {
+    return endpoint === undefined || this.#hasOnePeer ? ONE_PEER : endpoint.toString()
+  }
 }
 
 const ONE_PEER = ''

@@ -1,66 +1,17 @@
-import type { Hash } from 'node:crypto'
 import { invalidState, outOfRange } from '../core/index.js'
-import { Decoder, MemoryPool, XorRun, type BitMatrix } from '../fec/index.js'
-import {
-  ChunkHeader,
-  type ChunkCodec,
-  type ChunkRejection,
-  type MessageFormat,
-  type MessageHash,
-  type ReadSettings,
-} from './chunk-header.js'
-import { CLASSIC, classicCodec, readUint32 } from './classic-codec.js'
-import { COMPACT, compactCodec, computeTag } from './compact-codec.js'
-import { Digester, isSame } from './digest.js'
-import { DEFAULT_MAX_MESSAGE_BYTES, ID_BYTES, LEAST_TRIALS_AT_ONCE, MAX_TRIALS, SPARE_ROWS, TRIAL_BYTES } from './limits.js'
-import { drawCompactMasks, type UnkeyedHash } from './message-sender.js'
-
-export interface MessageReceiverOptions {
-  readonly format: MessageFormat
-  /** Classic, whose wire does not name it: default `sha256`. */
-  readonly hash?: UnkeyedHash
-  /** Preshared: only messages that were made with it are taken. */
-  readonly key?: Uint8Array
-  /** Classic: takes messages whose digest is all zeros, unchecked. Default false. */
-  readonly acceptUnhashed?: boolean
-  /** Default 4 MiB. */
-  readonly maxMessageBytes?: number
-  /** Where the memory comes from; its limit is the caller's. */
-  readonly pool: MemoryPool
-}
-
-/** What the receivers of one kind have in common. */
-export class ReceiverContext {
-  readonly codec: ChunkCodec
-  readonly digester: Digester
-  readonly settings: ReadSettings
-  readonly pool: MemoryPool
-  readonly run: XorRun
-
-  constructor(options: MessageReceiverOptions, run: XorRun = new XorRun()) {
-    this.run = run
-    this.codec = options.format === 'classic' ? classicCodec : compactCodec
-    this.digester = new Digester(options.key)
-    const { isKeyed } = this.digester
-    this.settings = {
-      maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
-      hash: isKeyed ? 'keyed-sha3-256' : (options.hash ?? 'sha256'),
-      isKeyed,
-      acceptUnhashed: !isKeyed && (options.acceptUnhashed ?? false),
-    }
-    this.pool = options.pool
-  }
-
-  /** The same, with memory from elsewhere. */
-  withPool(pool: MemoryPool): ReceiverContext {
-    return Object.assign(Object.create(ReceiverContext.prototype) as ReceiverContext, this, { pool })
-  }
-}
+import { Decoder, type BitMatrix } from '../fec/index.js'
+import { ChunkHeader, type ChunkRejection, type MessageHash } from './chunk-header.js'
+import { hasEqualMask, lastBlockOfCutRow } from './classic-rows.js'
+import { readUint32 } from './classic-codec.js'
+import { COMPACT } from './compact-codec.js'
+import { IncomingDigest } from './incoming-digest.js'
+import { ID_BYTES, LEAST_TRIALS_AT_ONCE, MAX_TRIALS, SPARE_ROWS, TRIAL_BYTES } from './limits.js'
+import { drawCompactMasks } from './message-sender.js'
+import { ReceiverContext, type MessageReceiverOptions } from './receiver-context.js'
 
 /**
  * Puts one message together from its chunks. No I/O, no timers; memory comes from the pool: for the message with its first chunk, for
- * redundant rows with the first of them, and nothing afterwards. What it is given is copied: a chunk is its caller's again when
- * {@link addChunk} returns.
+ * redundant rows with the first of them, and nothing afterwards. Of what it is given it keeps copies: {@link recycle} hands chunks back.
  */
 export class MessageReceiver {
   readonly #context: ReceiverContext
@@ -76,15 +27,14 @@ export class MessageReceiver {
   #hash: MessageHash = 'none'
   #timestamp = 0
   #lost = 0
-  #prefixChunks = 0
-  #hashedBytes = 0
-  #running: Hash | undefined
+  #digest: IncomingDigest | undefined
   #isDamaged = false
   #trials = 0
   #rejection: ChunkRejection | undefined
   #received = 0
   #takenBack = 0
   #needed = 0
+  #given: Uint8Array | undefined
 
   /** @param options Or a context, which many receivers can share. @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for a key that cannot be one. */
   constructor(options: MessageReceiverOptions | ReceiverContext) {
@@ -94,6 +44,7 @@ export class MessageReceiver {
   /** Begins a message by one of its chunks, whichever. "rejected": it has not begun. @throws `ERR_INVALID_STATE` when one is under way. */
   init(chunk: Uint8Array): 'more' | 'ready' | 'rejected' {
     if (this.#state !== 'empty') throw invalidState('a message is under way')
+    this.#given = chunk
     return this.#readHeader(chunk) ? this.begin(chunk, this.#header) : 'rejected'
   }
 
@@ -106,7 +57,18 @@ export class MessageReceiver {
    */
   addChunk(chunk: Uint8Array): 'more' | 'ready' | 'rejected' {
     if (this.#state === 'empty') throw invalidState('there is no message: begin one by init')
+    this.#given = chunk
     return this.#readHeader(chunk) ? this.add(chunk, this.#header) : 'rejected'
+  }
+
+  /**
+   * Hands back the chunk that {@link init} or {@link addChunk} was given last, whatever came of it, to receive the next datagram in: once for
+   * each, then undefined. What is kept of a chunk is a copy, so it is free at once; a loop that takes its buffers from here stays balanced.
+   */
+  recycle(): Uint8Array | undefined {
+    const given = this.#given
+    this.#given = undefined
+    return given
   }
 
   /** Is a message under way, or ready? */
@@ -226,7 +188,7 @@ export class MessageReceiver {
     if (this.#rowMemory !== undefined) pool.give(this.#rowMemory)
     this.#memory = this.#rowMemory = undefined
     this.#decoder = undefined
-    this.#running = undefined
+    this.#digest = undefined
     this.#content = NOTHING
     this.#state = 'empty'
   }
@@ -245,7 +207,8 @@ export class MessageReceiver {
     this.#timestamp = header.timestamp
     const draw = codec.format === 'compact' ? this.#drawMasks : undefined
     this.#decoder = new Decoder(header.chunkCount, header.chunkBytes, this.#content, run, draw)
-    this.#lost = this.#prefixChunks = this.#hashedBytes = this.#trials = this.#received = this.#takenBack = 0
+    this.#lost = this.#trials = this.#received = this.#takenBack = 0
+    this.#digest = new IncomingDigest(this.#context, header.hash, this.#common, this.#content, header.messageBytes, this.#decoder)
     this.#isDamaged = false
     this.#state = 'receiving'
     const result = this.add(chunk, header)
@@ -298,18 +261,8 @@ export class MessageReceiver {
     this.#content.set(new Uint8Array(chunk.buffer, chunk.byteOffset + headerBytes, payloadBytes), i * chunkBytes)
     if (decoder.has(i)) return undefined
     decoder.markSource(i)
-    if (i === this.#prefixChunks) this.#hashPrefix(decoder, chunkBytes)
+    this.#digest!.advance(i)
     return undefined
-  }
-
-  /** Hashes what is there from the beginning on, while it is in the cache, and not all at the end. */
-  #hashPrefix(decoder: Decoder, chunkBytes: number): void {
-    while (this.#prefixChunks < decoder.blocks && decoder.has(this.#prefixChunks)) this.#prefixChunks++
-    const bytes = Math.min(this.#prefixChunks * chunkBytes, this.#messageBytes)
-    if (bytes - this.#hashedBytes < HASH_STEP_BYTES || this.#hash === 'none') return
-    this.#running ??= this.#context.digester.begin(this.#hash, this.#idView(), this.#messageBytes)
-    this.#running.update(this.#content.subarray(this.#hashedBytes, bytes))
-    this.#hashedBytes = bytes
   }
 
   #addRow(payload: Uint8Array, chunk: Uint8Array, header: ChunkHeader): ChunkRejection | undefined {
@@ -332,44 +285,23 @@ export class MessageReceiver {
     }
     const row = decoder.rowCount
     codec.readMask(chunk, decoder.masks, row)
-    if (hasEqualRow(decoder.masks, row)) return 'repeated'
-    if (payload.length < header.chunkBytes) return this.#useTruncated(decoder, row, payload)
+    if (hasEqualMask(decoder.masks, row)) return 'repeated'
+    if (payload.length < header.chunkBytes) return this.#useCutRow(decoder, row, payload)
     decoder.addRow(row, payload)
     return undefined
   }
 
-  /**
-   * A row that was cut to the length of the last chunk. Of the longer chunks that it covers, bytes are missing; but where these have
-   * arrived, it gives the last chunk at once.
-   */
-  #useTruncated(decoder: Decoder, row: number, payload: Uint8Array): ChunkRejection | undefined {
-    const { masks, blockBytes, blocks } = decoder
-    const last = blocks - 1
-    const start = last * blockBytes
-    if (!masks.has(row, last) || payload.length < this.#content.length - start) return 'truncated'
-    if (decoder.has(last)) return decoder.missing > 0 ? 'truncated' : 'surplus'
-    let open = 0
-    masks.forEach(row, (column) => {
-      if (!decoder.has(column)) open++
-    })
-    if (open > 1) return 'truncated'
-    const { run } = this.#context
-    this.#content.set(payload.subarray(0, this.#content.length - start), start)
-    run.begin(this.#content, this.#content, blockBytes)
-    masks.forEach(row, (column) => {
-      if (column !== last) run.add(last, column)
-    })
-    run.finish()
-    decoder.markSource(last)
-    this.#lost++
-    return undefined
+  #useCutRow(decoder: Decoder, row: number, payload: Uint8Array): ChunkRejection | undefined {
+    const rejection = lastBlockOfCutRow(decoder, row, payload, this.#content, this.#context.run)
+    if (rejection === undefined) this.#lost++
+    return rejection
   }
 
   #finish(): 'more' | 'ready' | 'rejected' {
     const decoder = this.#decoder!
     if (!this.#isDamaged) this.#lost += decoder.missing
     decoder.solve()
-    if (this.#isDamaged ? this.#repair(decoder) || this.#isReplaced(decoder) : this.#isWhole()) {
+    if (this.#isDamaged ? this.#repair(decoder) || this.#isReplaced(decoder) : this.#digest!.matches()) {
       this.#state = 'ready'
       this.#isDamaged = false
       return 'ready'
@@ -391,7 +323,7 @@ export class MessageReceiver {
     const atOnce = Math.max(LEAST_TRIALS_AT_ONCE, Math.floor(TRIAL_BYTES / this.#messageBytes))
     const most = Math.min(atOnce, MAX_TRIALS - this.#trials)
     if (most <= 0 || decoder.blocks === 1) return false
-    const asked = decoder.repair(() => this.#isWholeAtOnce(), most)
+    const asked = decoder.repair(() => this.#digest!.matchesAtOnce(), most)
     this.#trials += Math.abs(asked)
     if (asked >= 0) return false
     this.#takenBack = 1
@@ -400,43 +332,9 @@ export class MessageReceiver {
 
   /** The only chunk of a message has come again. */
   #isReplaced(decoder: Decoder): boolean {
-    if (decoder.blocks > 1 || !this.#isWholeAtOnce()) return false
+    if (decoder.blocks > 1 || !this.#digest!.matchesAtOnce()) return false
     this.#takenBack = 1
     return true
-  }
-
-  #isWhole(): boolean {
-    if (this.#running === undefined) return this.#isWholeAtOnce()
-    this.#running.update(this.#content.subarray(this.#hashedBytes, this.#messageBytes))
-    const digest = this.#running.digest()
-    this.#running = undefined
-    return this.#hasTag() && isSame(digest, this.#expected(), this.#expectedAt())
-  }
-
-  #isWholeAtOnce(): boolean {
-    if (this.#hash === 'none') return true
-    const message = this.#content.subarray(0, this.#messageBytes)
-    const { digester } = this.#context
-    return this.#hasTag() && digester.matches(this.#hash, this.#idView(), message, this.#expected(), this.#expectedAt())
-  }
-
-  /** Compact: the header belongs to this digest. */
-  #hasTag(): boolean {
-    if (this.#context.codec.format === 'classic') return true
-    return readUint32(this.#common, COMPACT.tag) === computeTag(this.#common, this.#content, this.#messageBytes)
-  }
-
-  #expected(): Uint8Array {
-    return this.#context.codec.format === 'classic' ? this.#common : this.#content
-  }
-
-  #expectedAt(): number {
-    return this.#context.codec.format === 'classic' ? CLASSIC.hash : this.#messageBytes
-  }
-
-  #idView(): Uint8Array {
-    const { idStart } = this.#context.codec
-    return this.#common.subarray(idStart, idStart + ID_BYTES)
   }
 
   readonly #drawMasks = (masks: BitMatrix): void => {
@@ -444,16 +342,4 @@ export class MessageReceiver {
   }
 }
 
-function hasEqualRow(masks: BitMatrix, row: number): boolean {
-  const { words, wordsPerRow } = masks
-  for (let other = 0; other < row; other++) {
-    let same = true
-    for (let i = 0; i < wordsPerRow && same; i++) same = words[other * wordsPerRow + i] === words[row * wordsPerRow + i]
-    if (same) return true
-  }
-  return false
-}
-
 const NOTHING = new Uint8Array(0)
-/** Long enough that a call weighs nothing, short enough to stay in the second-level cache. */
-const HASH_STEP_BYTES = 65_536

@@ -63,6 +63,10 @@ export class MessageSender {
   #tailChunk = 0
   #maskWords = new Uint32Array(0)
   #masks: BitMatrix | undefined
+  /** Rows that were made together and wait for their turn: `#rowsMade` of them, from row `#firstRowMade` on. */
+  #rows = new Uint8Array(0)
+  #firstRowMade = 0
+  #rowsMade = 0
   #random: Random | undefined
 
   /** @throws `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_TYPE` for a key that cannot be one. */
@@ -86,8 +90,9 @@ export class MessageSender {
     if (id.length !== ID_BYTES) throw outOfRange('id.length', `${ID_BYTES}`, id.length)
     if (this.format === 'classic') this.#initClassic(message, parameters)
     else this.#initCompact(message, parameters)
+    this.#takeRowMemory()
     this.#message = message
-    this.#next = 0
+    this.#next = this.#rowsMade = 0
     this.#masks = undefined
   }
 
@@ -127,7 +132,7 @@ export class MessageSender {
     const row = isSource ? -1 : this.#next - this.#chunkCount
     into.set(this.#header)
     if (isSource) this.#writeSource(into, this.#chunkCount === 1 ? 0 : this.#next)
-    else this.#writeRow(into.subarray(headerBytes, bytes), row)
+    else this.#writeRow(into, row, bytes - headerBytes)
     if (this.format === 'compact') writeUint32(into, COMPACT.index, this.#chunkCount === 1 ? 0 : this.#next)
     else this.#writeClassicMask(into, row, bytes - headerBytes)
     if (++this.#next < this.datagrams) return 'more'
@@ -198,6 +203,18 @@ export class MessageSender {
     this.#tail.set(digest, message.length - tailStart)
   }
 
+  #takeRowMemory(): void {
+    const rows = this.#chunkCount === 1 ? 0 : this.#redundantChunks
+    const maskWords = rows * wordsFor(this.#chunkCount)
+    if (this.#maskWords.length < maskWords) this.#maskWords = new Uint32Array(maskWords)
+    const rowBytes = Math.min(rows, this.#rowsAtOnce) * this.#chunkBytes
+    if (this.#rows.length < rowBytes) this.#rows = new Uint8Array(rowBytes)
+  }
+
+  get #rowsAtOnce(): number {
+    return Math.max(1, Math.floor(ROWS_AT_ONCE_BYTES / this.#chunkBytes))
+  }
+
   #hashOf(parameters: MessageParameters): MessageHash {
     return this.#digester.isKeyed ? this.#hash : (parameters.hash ?? this.#hash)
   }
@@ -233,9 +250,18 @@ export class MessageSender {
     }
   }
 
-  #writeRow(payload: Uint8Array, row: number): void {
+  #writeRow(into: Uint8Array, row: number, payloadBytes: number): void {
+    if (row >= this.#firstRowMade + this.#rowsMade || this.#rowsMade === 0) this.#makeRows(row)
+    const start = (row - this.#firstRowMade) * this.#chunkBytes
+    into.set(this.#rows.subarray(start, start + payloadBytes), this.#header.length)
+  }
+
+  #makeRows(first: number): void {
+    const count = Math.min(this.#rowsAtOnce, this.#redundantChunks - first)
     const tail = this.#tail.subarray(0, this.#tailBytes)
-    this.#encoder.encode(payload, this.#rowMasks(), row, this.#message!, this.#chunkBytes, tail, this.#tailChunk)
+    this.#encoder.encode(this.#rows, this.#rowMasks(), first, count, this.#message!, this.#chunkBytes, tail, this.#tailChunk)
+    this.#firstRowMade = first
+    this.#rowsMade = count
   }
 
   #writeClassicMask(into: Uint8Array, row: number, payloadBytes: number): void {
@@ -254,7 +280,6 @@ export class MessageSender {
   #rowMasks(): BitMatrix {
     if (this.#masks !== undefined) return this.#masks
     const words = this.#redundantChunks * wordsFor(this.#chunkCount)
-    if (this.#maskWords.length < words) this.#maskWords = new Uint32Array(words)
     this.#masks = new BitMatrix(this.#maskWords.subarray(0, words).fill(0), this.#chunkCount)
     if (this.format === 'classic') drawBalancedRows(this.#random!, this.#masks, this.#redundantChunks)
     else drawCompactMasks(readUint32(this.#header, COMPACT.tag), this.#masks, this.#redundantChunks)
@@ -276,8 +301,10 @@ export function chooseChunkBytes(contentBytes: number, maxChunkBytes: number): n
   return Math.max(MIN_CHUNK_BYTES, Math.min(most, even))
 }
 
-/** Blocks that begin at odd addresses take longer to add up. */
-const ALIGNMENT_BYTES = 16
+/** A cache line: blocks of whole ones are added up in two thirds of the time. */
+const ALIGNMENT_BYTES = 64
+/** Enough rows that a crossing of the native border weighs nothing, and no more than a few hundredths of a millisecond at a time. */
+const ROWS_AT_ONCE_BYTES = 65_536
 /** Ethernet's 1500 bytes (RFC 894) without IPv6 and UDP headers. */
 export const DEFAULT_DATAGRAM_BYTES = 1452
 const MAX_DATAGRAM_BYTES = 65_507

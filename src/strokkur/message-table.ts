@@ -4,8 +4,9 @@ import { ChunkHeader, type ChunkRejection } from './chunk-header.js'
 import { readUint32 } from './classic-codec.js'
 import { COMPACT, computeTag } from './compact-codec.js'
 import { ID_BYTES } from './limits.js'
-import { MessageReceiver, ReceiverContext } from './message-receiver.js'
+import { MessageReceiver } from './message-receiver.js'
 import { ReceivedMessage, formatId, type DroppedMessage, type MessageDropReason } from './received-message.js'
+import { ReceiverContext } from './receiver-context.js'
 import { Remembered } from './remembered.js'
 
 export interface TableLimits {

@@ -66,6 +66,11 @@ export class SendQueue {
     this.#append(reserved.subarray(0, length), this.#reservedEndpoint!)
   }
 
+  /** Forgets what is reserved, if something is. */
+  cancel(): void {
+    this.#reserved = undefined
+  }
+
   /** Hands over what is queued. False when some of it has to wait for {@link unblocked}. */
   flush(): boolean {
     const payloads = this.#payloads
@@ -109,7 +114,7 @@ export class SendQueue {
   }
 
   #makeRoom(lengthBytes: number): boolean {
-    if (this.#reserved !== undefined) throw invalidState('the reserved datagram must be committed first')
+    if (this.#reserved !== undefined) throw invalidState('the reserved datagram must be committed or cancelled first')
     if (this.#hasRoom(lengthBytes)) return true
     this.flush()
     // An empty queue takes one datagram that is longer than its limit: there would be nothing to wait for.

@@ -116,6 +116,10 @@ export class SimulatedLink extends EventEmitter<SimulatedLinkEvents> implements 
     this.#flushLater()
   }
 
+  cancel(): void {
+    this.#queue.cancel()
+  }
+
   flush(): boolean {
     this.#checkOpen()
     return this.#queue.flush()

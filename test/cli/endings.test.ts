@@ -3,6 +3,20 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { eventOf, geysir, linesOf, startGeysir, startListening } from './command.js'
 
+describe('whoever reads standard output may have enough', () => {
+  test.each([[['bench', '--seconds', '30']], [['channel', 'list', '-p', '8765', '--interval', '0.01']]])(
+    'geysir %j ends, and says nothing of it',
+    async (args) => {
+      const program = startGeysir(args)
+      await program.waitFor(args[0] === 'bench' ? 'stdout' : 'stderr', /./)
+      program.closeOutput()
+      const result = await program.ended
+      expect(result.code).toBe(0)
+      expect(result.stderr).not.toMatch(/error|EPIPE/i)
+    },
+  )
+})
+
 describe('listen ends', () => {
   test('with 3 when nothing comes', async () => {
     const result = await geysir(['listen', '127.0.0.1:0', '--timeout', '30'])

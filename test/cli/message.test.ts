@@ -66,12 +66,12 @@ describe('geysir message', () => {
       '1472',
       '--json',
     ])
-    expect(eventOf(sent, 'sent')).toMatchObject({ messages: 1, bytes: 4 << 20, datagrams: 3241 })
+    expect(eventOf(sent, 'sent')).toMatchObject({ messages: 1, bytes: 4 << 20, datagrams: 3277 })
     const result = await listener.ended
     expect(result.code).toBe(0)
     expect(readFileSync(output).equals(content)).toBe(true)
     const [message] = objectsOf(result.stdout)
-    expect(message).toMatchObject({ bytes: 4 << 20, hash: 'sha256', chunkCount: 2946, chunksDamaged: 0 })
+    expect(message).toMatchObject({ bytes: 4 << 20, hash: 'sha256', chunkCount: 2979, chunksDamaged: 0 })
     expect(message!['chunksRepaired']).toBeGreaterThan(140)
   })
 

@@ -24,6 +24,9 @@ const EXAMPLES: Record<string, () => Promise<void>> = {
     expect(Number(received) + Number(dropped)).toBe(20_000)
   },
 
+  // What it does where there is a server: test/interop/database.test.ts.
+  redis: async () => expect((await runExample('redis').end())[0]).toMatch(/^(geysir: up to 60 metres|no redis-server: ENOENT)$/),
+
   'bulk-receiver': bulk,
   'bulk-sender': bulk,
 }

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { Endpoint, SeededRandom, randomFill } from '../../src/core/index.js'
 import { MemoryPool } from '../../src/fec/index.js'
 import { MessageSender, type MessageFormat } from '../../src/strokkur/index.js'
-import { ReceiverContext } from '../../src/strokkur/message-receiver.js'
+import { ReceiverContext } from '../../src/strokkur/receiver-context.js'
 import { MessageTable } from '../../src/strokkur/message-table.js'
 
 /** Messages that fuzzing begins with. Their digests cannot be found by chance: nothing but these may ever be delivered. */

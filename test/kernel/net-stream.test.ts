@@ -4,7 +4,6 @@ import { createServer as createHttpServer, request, type IncomingMessage } from 
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { WebSocket, WebSocketServer } from 'ws'
 import { connect, createServer, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
 
 /** A server on the loopback address, and a way to connect to it. */
@@ -92,7 +91,7 @@ describe('sockets over streams', () => {
     expect(received.digest('hex')).toBe(sent.digest('hex'))
   }, 60_000)
 
-  test('destroy with an error resets the other side, which is told ECONNRESET', async () => {
+  test('destroy with an error in the middle of a write resets the other side, which is told ECONNRESET', async () => {
     const errors: string[] = []
     let onClose: (hadError: boolean) => void
     const closed = new Promise<boolean>((resolve) => (onClose = resolve))
@@ -104,6 +103,8 @@ describe('sockets over streams', () => {
     const socket = open()
     socket.on('error', () => undefined)
     await once(socket, 'data')
+    // More than fits the window of a server that does not read.
+    socket.write(Buffer.alloc(20 << 20))
     socket.destroy(new Error('enough'))
     expect(await closed).toBe(true)
     expect(errors).toEqual(['ECONNRESET'])
@@ -151,20 +152,5 @@ describe('programs for TCP', () => {
       expect(response.headers['x-method']).toBe('POST')
       expect(await textOf(response)).toBe(`/a/path ${body.length} ${'y'.repeat(100_000)}`)
     }
-  })
-
-  test('ws', async () => {
-    const http = createHttpServer()
-    const sockets = new WebSocketServer({ server: http })
-    sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(`re ${(data as Buffer).toString()}`)))
-    const { open } = await serve((socket) => void http.emit('connection', socket))
-    const client = new WebSocket('ws://nowhere/', { createConnection: open as never })
-    await once(client, 'open')
-    client.send('hello')
-    const [answer] = (await once(client, 'message')) as [Buffer]
-    expect(answer.toString()).toBe('re hello')
-    client.close()
-    await once(client, 'close')
-    sockets.close()
   })
 })

@@ -82,6 +82,13 @@ describe.skipIf(lacking('network namespaces and nftables', firewallProblem()))('
       client.on('peerlost', (peer, reason) => keep.events.push(`-${peer.address} ${reason}`))
     }, options)
 
+  /** Waits until the server of `host` has announced itself so many times more. */
+  const announced = (host: Host, times: number): Promise<void> =>
+    host.run(async ({ keep }, times) => {
+      const sent = keep.server.stats().datagramsSent
+      while (keep.server.stats().datagramsSent < sent + times) await new Promise((resolve) => setTimeout(resolve, 1))
+    }, times)
+
   const ask = (): Promise<string> => clients.run(({ keep }) => keep.client.request('?').then(String))
 
   test.each([
@@ -146,7 +153,7 @@ describe.skipIf(lacking('network namespaces and nftables', firewallProblem()))('
       await serve(one, { announcePeriodMs: 20 })
       await find({ silentPeriods: 40 })
       expect(await ask()).toMatch(/^\? by/)
-      await clients.run(() => new Promise((resolve) => setTimeout(resolve, 1000)))
+      await announced(one, 50)
       expect(await clients.run(({ keep }) => keep.events)).toEqual(['+10.78.0.1'])
     } finally {
       network.exec('clients', 'nft', 'delete table inet loss')
@@ -157,7 +164,7 @@ describe.skipIf(lacking('network namespaces and nftables', firewallProblem()))('
     await serve(clients, { multicastTtl: 0 })
     await find()
     expect(await ask()).toMatch(/^\? by/)
-    const heardElsewhere = await one.run(async ({ geysir, keep }) => {
+    await one.run(async ({ geysir, keep }) => {
       const client = await geysir.openLink({
         kind: 'discovery',
         role: 'client',
@@ -165,11 +172,9 @@ describe.skipIf(lacking('network namespaces and nftables', firewallProblem()))('
         multicastPort: 7000,
       })
       keep.client = client
-      // Ten periods of the server's.
-      await new Promise((resolve) => setTimeout(resolve, 500))
-      return client.servers().length
     })
-    expect(heardElsewhere).toBe(0)
+    await announced(clients, 10)
+    expect(await one.run(({ keep }) => keep.client.servers().length)).toBe(0)
     await serve(two, { multicastTtl: 1 })
     await one.run(({ keep, events }) => keep.client.server ?? events.once(keep.client, 'server').then(() => undefined))
   })

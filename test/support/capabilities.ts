@@ -29,6 +29,11 @@ export function namespaceProblem(): string | undefined {
   })
 }
 
+/** A file system of one's own, in a mount namespace. */
+export function mountProblem(): string | undefined {
+  return problemOf(() => run('unshare', '-m', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', '/mnt'))
+}
+
 /** nftables, in a namespace. */
 export function firewallProblem(): string | undefined {
   return namespaceProblem() ?? inNamespace('nft', 'add', 'table', 'inet', 'probe')

@@ -6,6 +6,7 @@ import { printable } from '../datagram-format.js'
 import { EXIT, EXIT_HELP, type ExitCode } from '../exit.js'
 import { interruptSignal } from '../interrupt.js'
 import { perSecond } from '../numbers.js'
+import { readerGone } from '../output.js'
 import { plainEndpoint } from '../places.js'
 import { Status } from '../status.js'
 import { addNodeOptions, interfacesOf, type NodeOptions } from './options.js'
@@ -35,7 +36,7 @@ interface ListOptions extends NodeOptions {
 async function list(names: readonly string[], options: ListOptions): Promise<ExitCode> {
   const { port, interval = 1, seconds = Infinity, json = false } = options
   const status = new Status({ json })
-  const interrupt = interruptSignal()
+  const interrupt = AbortSignal.any([interruptSignal(), readerGone()])
   const wanted = names.length === 0 ? {} : { names: names.map((name) => name.replace(/^\//, '')) }
   const observer = observeChannels({ port, ...wanted, ...given({ interfaces: interfacesOf(options.interface) }) })
   try {

@@ -22,7 +22,7 @@ export function addChannelSub(program: Command, exit: (code: ExitCode) => void):
     .addOption(new Option('--hex', 'print payloads in hexadecimal').conflicts(['raw', 'json']))
     .addOption(new Option('--raw', 'write payloads as they are, one behind the other').conflicts(['hex', 'json']))
     .addOption(new Option('--json', 'print one JSON object a message; what is said on standard error is JSON too'))
-    .option('-v, --verbose', 'put channel, source, sequence number and lead before each line')
+    .addOption(new Option('-v, --verbose', 'put channel, source, sequence number and lead before each line').conflicts('raw'))
     .option('-n, --count <n>', 'end after so many messages', wholeNumber(1))
     .option('-t, --timeout <ms>', 'end when none has come for so long', wholeNumber(1, MAX_TIMEOUT_MS))
     .option('-q, --quiet', 'say nothing but what goes wrong')

@@ -87,6 +87,11 @@ export class FrameQueue {
     this.#count(slab, length)
   }
 
+  /** Forgets what is reserved, if something is. */
+  cancel(): void {
+    this.#reserved = this.#reservedSlab = undefined
+  }
+
   /** The next frames to write, which count as queued no longer; {@link done} follows. */
   take(): Chunk | undefined {
     const slab = this.#waiting[0]
@@ -119,7 +124,7 @@ export class FrameQueue {
   }
 
   #room(lengthBytes: number): Slab | undefined {
-    if (this.#reserved !== undefined) throw invalidState('the reserved datagram must be committed first')
+    if (this.#reserved !== undefined) throw invalidState('the reserved datagram must be committed or cancelled first')
     const isFull = this.datagrams >= this.#maxDatagrams || this.payloadBytes + lengthBytes > this.#maxBytes
     if (isFull && this.datagrams > 0) return undefined
     const last = this.#waiting.at(-1)

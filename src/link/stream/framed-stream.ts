@@ -150,6 +150,10 @@ export class FramedStream extends EventEmitter<FramedStreamEvents> implements Li
     this.#scheduleFlush()
   }
 
+  cancel(): void {
+    this.#queue.cancel()
+  }
+
   flush(): boolean {
     this.#checkOpen()
     this.#write()

@@ -62,6 +62,7 @@ export const closingCases: LinkCase[] = [
       assertAddsUp(after, 'the closed link')
       assertSame(bench.a.ref(), bench.a, 'what ref returns')
       assertSame(bench.a.unref(), bench.a, 'what unref returns')
+      bench.a.cancel()
       const listener = (): void => undefined
       assertSame(bench.a.on('batch', listener), bench.a, 'what on returns')
       assertSame(bench.a.off('batch', listener), bench.a, 'what off returns')

@@ -201,6 +201,27 @@ export const reservingCases: LinkCase[] = [
     },
   },
   {
+    name: 'a cancelled reservation is as if it had never been',
+    run: async (bench) => {
+      const recorded = bench.record(bench.b)
+      bench.sendToB(pattern(5))
+      bench.reserveToB(40).fill(0xcc)
+      bench.a.cancel()
+      assertThrows(() => bench.a.commit(), 'commit after cancel', 'ERR_INVALID_STATE')
+      bench.reserveToB(30).fill(0xcc)
+      bench.a.flush()
+      bench.a.cancel()
+      await bench.quiet()
+      bench.a.cancel()
+      bench.sendToB(pattern(6))
+      bench.reserveToB(7).set(pattern(7))
+      bench.a.commit()
+      assertSame(bench.a.stats().datagramsQueued, 3, 'datagramsQueued')
+      await bench.arrived(recorded, [pattern(5), pattern(6), pattern(7)], 'what was not cancelled')
+      assertAddsUp(bench.a.stats(), 'the sender')
+    },
+  },
+  {
     name: 'commit without reserve is misuse',
     run: (bench) => {
       assertThrows(() => bench.a.commit(), 'commit', 'ERR_INVALID_STATE')

@@ -1,13 +1,5 @@
 import { SeededRandom, randomBelow, randomFill, type Random } from '../../../src/core/index.js'
-import {
-  BitMatrix,
-  Decoder,
-  RowEncoder,
-  XorRun,
-  drawBalancedRows,
-  drawSparseRows,
-  xorBlocksPortable,
-} from '../../../src/fec/index.js'
+import { BitMatrix, Decoder, RowEncoder, XorRun, drawBalancedRows, drawSparseRows, PORTABLE_XOR } from '../../../src/fec/index.js'
 
 /** A message of blocks with its redundant rows, as a sender has it. */
 export class Code {
@@ -29,10 +21,10 @@ export class Code {
     this.masks = BitMatrix.ofSize(rows, this.blocks)
     if (isSparse) drawSparseRows(this.random, this.masks, rows)
     else drawBalancedRows(this.random, this.masks, rows)
-    const encoder = new RowEncoder(new XorRun(xorBlocksPortable))
+    const encoder = new RowEncoder(new XorRun(PORTABLE_XOR))
     for (let row = 0; row < rows; row++) {
       const payload = new Uint8Array(blockBytes)
-      encoder.encode(payload, this.masks, row, this.source, blockBytes)
+      encoder.encode(payload, this.masks, row, 1, this.source, blockBytes)
       this.rows.push(payload)
     }
   }
@@ -60,9 +52,10 @@ export class Receiving {
   constructor(
     readonly code: Code,
     maxRows = code.rows.length,
+    run = new XorRun(),
   ) {
     this.received = new Uint8Array(code.bytes).fill(0xee)
-    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, new XorRun(), (masks) => {
+    this.decoder = new Decoder(code.blocks, code.blockBytes, this.received, run, (masks) => {
       masks.words.set(code.masks.words)
     })
     const rows = code.rows.length

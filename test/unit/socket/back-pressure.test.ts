@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ERRNO } from '../../../src/binding/index.js'
-import { Endpoint } from '../../../src/core/index.js'
+import { Endpoint, drained } from '../../../src/core/index.js'
 import type { UdpSocketOptions } from '../../../src/socket/index.js'
 import { openFake, turnAll, type Opened } from '../support/open-fake.js'
 import { settled } from '../support/turns.js'
@@ -33,6 +33,23 @@ describe('a full kernel buffer', () => {
     expect(socket.flush()).toBe(true)
     await settled()
     expect(drains()).toBe(1)
+  })
+
+  test('may be waited for, and the wait ends with the socket', async () => {
+    const { socket, native } = openFull({ sendQueueDatagrams: 1 })
+    socket.send('a', A)
+    expect(socket.send('b', A)).toBe(false)
+    const waits = [drained(socket), drained(socket)]
+    native.room = Infinity
+    native.turn()
+    await Promise.all(waits)
+    const inVain = drained(socket)
+    socket.close()
+    await expect(inVain).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    await expect(drained(socket)).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    expect(socket.listenerCount('close')).toBe(0)
+    expect(socket.listenerCount('drain')).toBe(1)
+    expect(() => void drained(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }))
   })
 
   test('asks the kernel no more until it says that there is room', async () => {

@@ -31,6 +31,16 @@ describe('the memory of refused offload', () => {
     expect(routes.maxSegmentBytes(A)).toBe(1199)
   })
 
+  test('gives a route up that refuses ever smaller segments', () => {
+    const routes = new OffloadRoutes()
+    for (let refusals = 1; refusals < 32; refusals++) {
+      routes.refuse(A, 1400 - refusals, false)
+      expect(routes.maxSegmentBytes(A)).toBe(1399 - refusals)
+    }
+    routes.refuse(A, 1000, false)
+    expect(routes.maxSegmentBytes(A)).toBe(0)
+  })
+
   test('never takes a refusal back', () => {
     const routes = new OffloadRoutes()
     routes.refuse(A, 1200, true)

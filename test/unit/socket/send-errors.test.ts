@@ -48,7 +48,7 @@ describe('an interrupted send', () => {
   test('is made again', async () => {
     const { socket, native } = openFake()
     const errors = errorsOf(socket)
-    native.sendScript.push({ errno: ERRNO.EINTR }, { errno: ERRNO.EINTR })
+    for (let i = 0; i < 10; i++) native.sendScript.push({ errno: ERRNO.EINTR })
     for (const payload of ['aa', 'bb']) socket.send(payload, A)
     socket.flush()
     await settled()

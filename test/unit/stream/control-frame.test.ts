@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decodeControl, encodeControl, type ControlFrame } from '../../../src/stream/control-frame.js'
-import { HEADER_BYTES, MAX_NAK_RANGES, MAX_WINDOW_PACKETS, TYPE } from '../../../src/stream/wire.js'
+import {
+  HEADER_BYTES,
+  MAX_BACK_OFF_MICROSECONDS,
+  MAX_GROUP_RECEIVERS,
+  MAX_NAK_RANGES,
+  MAX_WINDOW_PACKETS,
+  SPAN_PACKETS,
+  TYPE,
+} from '../../../src/stream/wire.js'
 import { checkProperty } from '../support/check-property.js'
 
 const uint8 = fc.integer({ min: 0, max: 255 })
@@ -10,6 +18,11 @@ const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const name = fc.string({ unit: 'grapheme', maxLength: 255 }).filter((text) => Buffer.byteLength(text) <= 255)
 const cookie = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes))
 const window = fc.integer({ min: 1, max: MAX_WINDOW_PACKETS })
+const terms = {
+  group: fc.integer({ min: 1, max: 0xffff_ffff }),
+  receivers: fc.integer({ min: 1, max: MAX_GROUP_RECEIVERS }),
+  backOff: fc.integer({ min: 0, max: MAX_BACK_OFF_MICROSECONDS }),
+}
 const type = <T extends number>(value: T): fc.Arbitrary<T> => fc.constant(value)
 
 const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
@@ -48,14 +61,41 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
     timestamp: uint32,
     delay: uint32,
     flags: uint8,
+    missed: uint32,
   }),
   fc.record({
     type: type(TYPE.nak),
     stream: uint32,
-    ranges: fc.array(fc.record({ first: uint32, count: window }), { minLength: 1, maxLength: MAX_NAK_RANGES }),
+    ranges: fc.oneof(
+      fc.record({ first: uint32, count: window }).map((range) => [range]),
+      fc.array(fc.record({ first: uint32, count: fc.integer({ min: 1, max: 512 }) }), {
+        minLength: 1,
+        maxLength: MAX_NAK_RANGES,
+      }),
+    ),
   }),
   fc.record({ type: type(TYPE.heartbeat), stream: uint32, floor: uint32, next: uint32, timestamp: uint32, flags: uint8 }),
   fc.record({ type: type(TYPE.reset), stream: uint32, reason: uint16 }),
+  fc.record({
+    type: type(TYPE.openGroup),
+    stream: uint32,
+    kind: fc.integer({ min: 1, max: 3 }),
+    options: uint8,
+    packet: uint32,
+    windowPackets: window,
+    label: name,
+    endpoint: name,
+    ...terms,
+  }),
+  fc.record({ type: type(TYPE.groupHeartbeat), floor: uint32, next: uint32, timestamp: uint32, flags: uint8, ...terms }),
+  fc.record({
+    type: type(TYPE.nakEcho),
+    group: uint32,
+    base: uint32,
+    mask: fc.record({ low: uint32, high: uint32 }),
+    most: fc.integer({ min: 1, max: SPAN_PACKETS }),
+  }),
+  fc.record({ type: type(TYPE.gone), stream: uint32 }),
   fc.record({ type: type(TYPE.probe), frameBytes: uint16 }),
   fc.record({ type: type(TYPE.probeAck), frameBytes: uint16 }),
 )
@@ -97,8 +137,19 @@ test('the layouts are those of the document', () => {
     return out.subarray(HEADER_BYTES, encodeControl(out, frame)).toString('hex')
   }
   expect(
-    hex({ type: TYPE.status, stream: 1, next: 2, consumed: 3, highest: 4, beyond: 5, timestamp: 6, delay: 7, flags: 1 }),
-  ).toBe('0100000002000000030000000400000005000000060000000700000001')
+    hex({
+      type: TYPE.status,
+      stream: 1,
+      next: 2,
+      consumed: 3,
+      highest: 4,
+      beyond: 5,
+      timestamp: 6,
+      delay: 7,
+      flags: 1,
+      missed: 8,
+    }),
+  ).toBe('010000000200000003000000040000000500000006000000070000000108000000')
   expect(hex({ type: TYPE.nak, stream: 1, ranges: [{ first: 0xffffffff, count: 2 }] })).toBe('0100000001000000ffffffff02000000')
   expect(hex({ type: TYPE.heartbeat, stream: 1, floor: 2, next: 3, timestamp: 4, flags: 1 })).toBe(
     '0100000002000000030000000400000001',

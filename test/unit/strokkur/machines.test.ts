@@ -106,6 +106,84 @@ describe.each(FORMATS)('a message in the %s format', (format) => {
     )
   })
 
+  test('each single bit of each header, and many of each payload: never delivered wrong', () => {
+    const { message, chunks } = sendMessage(seeded(11), {
+      format,
+      bytes: format === 'classic' ? 17_000 : 150,
+      redundantChunks: 3,
+    })
+    const headerBits = (format === 'classic' ? 128 : 40) * 8
+    const { receiver, pool } = makeReceiver(format)
+    for (const [i, chunk] of chunks.entries()) {
+      // A prime, so that all bits of a byte have their turn.
+      for (let bit = 0; bit < chunk.length * 8; bit += bit < headerBits ? 1 : format === 'classic' ? 1009 : 1) {
+        chunk[bit >> 3]! ^= 1 << (bit & 7)
+        // The changed one neither first, where it decides which message this is, nor always last.
+        const others = without(chunks, i)
+        const received = receiveMessage(receiver, [...others.slice(0, 1 + (bit % 3)), chunk, ...others.slice(1 + (bit % 3))])
+        if (received !== undefined) expectSame(received, message)
+        receiver.deinit()
+        chunk[bit >> 3]! ^= 1 << (bit & 7)
+      }
+    }
+    expect(pool.usedBytes).toBe(0)
+  })
+
+  test('two changed payloads: never delivered, whatever the redundancy, and nothing is kept', async () => {
+    await checkProperty(
+      fc.property(
+        fc.nat(2 ** 32 - 1),
+        fc.integer({ min: 200, max: format === 'classic' ? 60_000 : 2500 }),
+        fc.boolean(),
+        (seed, bytes, isSameBit) => {
+          const random = seeded(seed)
+          const { chunks, chunkCount } = sendMessage(random, { format, bytes, redundantChunks: 30 })
+          if (chunkCount < 2) return
+          const [a, b] = shuffled(random, chunkCount) as [number, number]
+          const headerBytes = format === 'classic' ? 128 : 40
+          const least = Math.min(chunks[a]!.length, chunks[b]!.length) - headerBytes
+          for (const i of [a, b]) {
+            const at = isSameBit ? 0 : randomBelow(random, Math.min(least, chunks[i]!.length - headerBytes))
+            chunks[i]![headerBytes + at]! ^= isSameBit ? 1 : 1 + randomBelow(random, 255)
+          }
+          const { receiver, pool } = makeReceiver(format)
+          expect(receiveMessage(receiver, chunks)).toBeUndefined()
+          expect(receiver.isDamaged).toBe(true)
+          receiver.deinit()
+          expect(pool.usedBytes).toBe(0)
+        },
+      ),
+      100,
+    )
+  })
+
+  test('one changed payload beside changed headers, which only count as lost, is made good', () => {
+    const { message, chunks } = sendMessage(seeded(8), {
+      format,
+      bytes: 60_000,
+      redundantChunks: 30,
+      maxDatagramBytes: 1472,
+    })
+    chunks[2]![chunks[2]!.length - 1]! ^= 0x10
+    // Within what all chunks of a message have in common.
+    for (const i of [3, 4, 5]) chunks[i]![format === 'classic' ? 3 : 9]! ^= 0x10
+    const { receiver } = makeReceiver(format)
+    expectSame(receiveMessage(receiver, chunks), message)
+    expect(receiver.chunksDamaged).toBe(1)
+    expect(receiver.chunksRepaired).toBe(3)
+  })
+
+  test('redundant chunks that were changed and not needed do no harm, however many', () => {
+    const { message, chunks, chunkCount } = sendMessage(seeded(8), {
+      format,
+      bytes: 60_000,
+      redundantChunks: 10,
+      maxDatagramBytes: 1472,
+    })
+    for (const chunk of chunks.slice(chunkCount)) chunk[chunk.length - 1]! ^= 1
+    expectSame(receiveMessage(makeReceiver(format).receiver, chunks), message)
+  })
+
   test('a chunk that disagrees about its message, of another message, or repeated is told apart', () => {
     const { chunks } = sendMessage(seeded(1), { format, bytes: 30_000, redundantChunks: 3 })
     const { receiver } = makeReceiver(format)
@@ -143,6 +221,29 @@ describe.each(FORMATS)('a message in the %s format', (format) => {
     const short = failure(() => receiver.extract(new Uint8Array(10)), 'ERR_OUT_OF_RANGE')
     expect(short.message).toContain('50000')
     expectSame(receiver.take(), message)
+  })
+
+  test('its chunks are handed back to be received in again, each once, whatever came of them', () => {
+    const { message, chunks } = sendMessage(seeded(6), { format, bytes: 40_000, redundantChunks: 6, maxDatagramBytes: 1472 })
+    const { receiver, pool } = makeReceiver(format)
+    expect(receiver.recycle()).toBeUndefined()
+    // Two buffers serve for all datagrams, as in a loop that receives into what it was handed back.
+    const free = [new Uint8Array(9000), new Uint8Array(9000)]
+    const arriving = [new Uint8Array(3), ...without(chunks, 1).flatMap((chunk) => [chunk, chunk])]
+    for (const datagram of arriving) {
+      const buffer = free.pop()!
+      buffer.set(datagram)
+      const chunk = buffer.subarray(0, datagram.length)
+      if (receiver.initialised) receiver.addChunk(chunk)
+      else receiver.init(chunk)
+      expect(receiver.recycle()).toBe(chunk)
+      expect(receiver.recycle()).toBeUndefined()
+      buffer.fill(0xee)
+      free.push(buffer)
+    }
+    expect(receiver.ready).toBe(true)
+    expectSame(receiver.take(), message)
+    expect(pool.usedBytes).toBe(0)
   })
 
   test('is refused for want of memory, and then there is no leak', () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { Endpoint, randomBelow, randomFill } from '../../../src/core/index.js'
 import { MemoryPool } from '../../../src/fec/index.js'
 import { checkProperty } from '../support/check-property.js'
@@ -16,6 +16,11 @@ function expectBalanced({ table, pool }: Tabled): void {
   expect(table.messages).toBe(0)
   expect(table.peers).toBe(0)
 }
+
+let simulated = 0
+afterAll(() => {
+  if (process.env['GEYSIR_RUNS'] !== undefined) console.log(`${simulated} messages were sent`)
+})
 
 describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
   test('interleaved, lossy, out of order, repeated, damaged: each is delivered once and equal, or dropped once', async () => {
@@ -34,6 +39,7 @@ describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
         const tabled = makeTable({ format, limitBytes: 1 << 30, ...options }, { maxPeerBytes: 1 << 30 })
         const sent: { message: Sent; from: number; arrived: Set<number>; hurt: boolean }[] = []
         const datagrams: [chunk: Uint8Array, from: number][] = []
+        simulated += messages
         for (let i = 0; i < messages; i++) {
           const most = randomBelow(random, 4) === 0 ? (format === 'classic' ? 30_000 : 1500) : 100
           const message = sendMessage(random, {
@@ -163,6 +169,19 @@ describe.each(FORMATS)('messages of many peers in the %s format', (format) => {
     expectBalanced(tabled)
   })
 
+  test('two damaged chunks of a message: it is dropped as damaged, once, and what comes later does nothing', () => {
+    const tabled = makeTable({ format })
+    const { chunks, chunkCount } = sendMessage(seeded(1), { format, bytes: 60_000, redundantChunks: 30, maxDatagramBytes: 1472 })
+    for (const i of [1, 3]) chunks[i]![chunks[i]!.length - 1]! ^= i
+    for (const chunk of chunks) give(tabled, chunk, peer(1))
+    expect(tabled.messages).toEqual([])
+    tabled.table.expire(1e6)
+    for (const chunk of chunks) give(tabled, chunk, peer(1), 1e6)
+    expect(tabled.dropped).toMatchObject([{ reason: 'damaged', messageBytes: 60_000, chunkCount }])
+    expect(tabled.table.counters.chunksRejected.late).toBe(chunks.length)
+    expectBalanced(tabled)
+  })
+
   test('a damaged message of one chunk is delivered when it is repeated', () => {
     const tabled = makeTable({ format })
     const { chunks, message } = sendMessage(seeded(1), { format, bytes: 50, redundantChunks: 1 })
@@ -192,6 +211,51 @@ describe('limits', () => {
     expect(tabled.table.counters.messagesDropped.evicted).toBeGreaterThan(2000)
     tabled.table.expire(1e9)
     expectBalanced(tabled)
+  })
+
+  test('a limit of bytes is exact: what fits is taken, a byte less and it is not', () => {
+    const [a, b] = [1, 2].map((seed) =>
+      sendMessage(seeded(seed), { format: 'compact', bytes: 20_000, redundantChunks: 4, maxDatagramBytes: 1400 }),
+    ) as [Sent, Sent]
+    const ofMessage = MemoryPool.roundedBytes(20_032)
+    const whole = makeTable()
+    give(whole, a.chunks[0]!, peer(1))
+    expect(whole.pool.usedBytes).toBe(ofMessage)
+    give(whole, a.chunks.at(-1)!, peer(1))
+    const ofBoth = whole.pool.usedBytes
+    expect(ofBoth).toBeGreaterThan(ofMessage)
+    whole.table.clear()
+    expectBalanced(whole)
+
+    const exact = makeTable({ limitBytes: ofBoth })
+    give(exact, a.chunks[0]!, peer(1))
+    give(exact, a.chunks.at(-1)!, peer(1))
+    expect(exact.pool.usedBytes).toBe(ofBoth)
+    expect(exact.table.counters.chunksUsed).toBe(2)
+    give(exact, b.chunks[0]!, peer(2))
+    expect(exact.dropped).toMatchObject([{ reason: 'evicted', chunksReceived: 2 }])
+    expect(exact.pool.usedBytes).toBe(ofMessage)
+    exact.table.clear()
+
+    const less = makeTable({ limitBytes: ofBoth - 1 })
+    give(less, a.chunks[0]!, peer(1))
+    give(less, a.chunks.at(-1)!, peer(1))
+    expect(less.pool.usedBytes).toBe(ofMessage)
+    expect(less.table.counters.chunksRejected.memory).toBe(1)
+    less.table.clear()
+
+    const tooLittle = makeTable({ limitBytes: ofMessage - 1 })
+    give(tooLittle, a.chunks[0]!, peer(1))
+    expect(tooLittle.dropped).toMatchObject([{ reason: 'limit', messageBytes: 20_000 }])
+    expectBalanced(tooLittle)
+
+    const ofPeer = makeTable({}, { maxPeerBytes: 2 * ofMessage - 1 })
+    for (const { chunks } of [a, b]) give(ofPeer, chunks[0]!, peer(1))
+    give(ofPeer, a.chunks[0]!, peer(2))
+    expect(ofPeer.dropped).toMatchObject([{ reason: 'evicted', endpoint: peer(1) }])
+    expect(ofPeer.pool.usedBytes).toBe(2 * ofMessage)
+    ofPeer.table.clear()
+    expectBalanced(ofPeer)
   })
 
   test('a flood by one peer costs the others nothing', () => {

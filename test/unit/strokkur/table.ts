@@ -1,6 +1,6 @@
 import { Endpoint } from '../../../src/core/index.js'
 import { MemoryPool } from '../../../src/fec/index.js'
-import { ReceiverContext } from '../../../src/strokkur/message-receiver.js'
+import { ReceiverContext } from '../../../src/strokkur/receiver-context.js'
 import { MessageTable, type TableLimits } from '../../../src/strokkur/message-table.js'
 import type { DroppedMessage, MessageReceiverOptions, ReceivedMessage } from '../../../src/strokkur/index.js'
 

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { UdpSocket, createNode, fixedRate, type SocketType, type StreamNode } from '../../index.js'
+import { byteSize, given, rate } from '../arguments.js'
+import { UsageError } from '../exit.js'
+import type { PlaceOptions } from '../places.js'
+
+/** What both ends have. */
+export interface PushOptions extends PlaceOptions {
+  readonly secretFile?: string
+  readonly rate?: number
+  readonly frameBytes?: number
+  readonly json?: true
+  readonly quiet?: true
+}
+
+/** Adds the options of {@link PushOptions} that do not say where. */
+export function withPushOptions(command: Command): Command {
+  return command
+    .option('--secret-file <file>', 'a file of at least 16 bytes that both ends have: nobody else can send or receive')
+    .option(
+      '--frame-bytes <n>',
+      'the longest datagram, both ends use the shorter (default: what Ethernet takes)',
+      byteSize(1200, 65_507),
+    )
+}
+
+/** `--rate`, of the end that sends. */
+export function withRate(command: Command): Command {
+  return command.option('--rate <n>', 'bytes a second, whatever is lost: 500k, 100M (default: fair to TCP)', rate)
+}
+
+/** A socket that streams are at home on. */
+export function socketFor(type: { type: SocketType; ipv6Only?: boolean }): UdpSocket {
+  return new UdpSocket({ ...type, receiveBufferBytes: RECEIVE_BUFFER_BYTES, pathMtuDiscovery: 'do' })
+}
+
+export function nodeOn(link: UdpSocket, { secretFile, rate, frameBytes }: PushOptions, maxMessageBytes: number): StreamNode {
+  const secret = secretFile === undefined ? undefined : readSecret(secretFile)
+  const congestionControl = rate === undefined ? undefined : fixedRate(rate)
+  return createNode({ link, maxMessageBytes, ...given({ secret, congestionControl, frameBytes }) })
+}
+
+function readSecret(path: string): Buffer {
+  const secret = readFileSync(path)
+  if (secret.length < MIN_SECRET_BYTES) {
+    throw new UsageError(`${path} has ${secret.length} bytes; a secret has at least ${MIN_SECRET_BYTES}`)
+  }
+  return secret
+}
+
+/** Where files are received unless another port is given. */
+export const DEFAULT_PORT = 7497
+const MIN_SECRET_BYTES = 16
+const RECEIVE_BUFFER_BYTES = 4 << 20
