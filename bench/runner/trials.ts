@@ -76,10 +76,7 @@ async function runTraffic(
     }
     // The sink decides when it is over: the source gets more time than it needs.
     const sourceSeconds = trial.warmUpSeconds + sinkSeconds + START_SECONDS
-    sourceProcess = new ContenderProcess(source.program, [
-      ...[sinkAddress, port, bytes, sourceSeconds],
-      ...source.options,
-    ])
+    sourceProcess = new ContenderProcess(source.program, [...[sinkAddress, port, bytes, sourceSeconds], ...source.options])
     const figures = await Promise.race([watch(sourceProcess, sinkProcess), sourceProcess.failure])
     const sent = await sourceProcess.stopAndRead()
     if (sent['offload'] === false && source.options.includes('--offload')) {
