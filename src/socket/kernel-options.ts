@@ -1,5 +1,13 @@
 import { AF_INET, ERRNO, SocketError, networkOrder, writeAddress, type Addon, type NativeSocket } from '../binding/index.js'
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkString, featureUnavailable, invalidArgValue } from '../core/index.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkString,
+  featureUnavailable,
+  invalidArgValue,
+} from '../core/index.js'
 import { checkInterface, findInterface } from './interface-lookup.js'
 import * as k from './kernel-constants.js'
 import {

@@ -76,6 +76,11 @@ export class Assembly {
     return wasAssembling
   }
 
+  /** Is the next piece to be the first of a message? */
+  get isIdle(): boolean {
+    return !this.#isAssembling && !this.#isLost
+  }
+
   /** Gives the memory back, if no message is in it. */
   trim(): void {
     if (!this.#isAssembling) this.dispose()

@@ -23,7 +23,7 @@ import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } 
 import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
-import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
+import { BYE_REASON, FLAG, MIN_FRAME_BYTES, OPEN_OPTION, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
 export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
@@ -374,6 +374,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       windowPackets: frame.windowPackets,
       windowBytes: frame.windowPackets * this.#path.frameBytes,
       shortWindowBytes: SHORT_WINDOW_BYTES,
+      ordered: (frame.options & OPEN_OPTION.unordered) === 0,
       initialPacket: frame.packet,
       allowHalfOpen: false,
       signal: undefined,

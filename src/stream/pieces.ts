@@ -46,6 +46,10 @@ export class Pieces {
     this.#pool.give(slot)
   }
 
+  get isEmpty(): boolean {
+    return this.#partials.size === 0
+  }
+
   /** Packets before this one came in another way. */
   forgetBefore(packet: number): void {
     if (this.#partials.size === 0) return

@@ -1,11 +1,13 @@
 import { Assembly, type AssemblyOwner } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
 import type { FrameSlot } from './frame-pool.js'
+import { EarlyMessages } from './early-messages.js'
 import { MissingPackets } from './missing-packets.js'
 import { Pieces } from './pieces.js'
-import { GONE, ReceiveWindow } from './receive-window.js'
+import { DONE, GONE, ReceiveWindow } from './receive-window.js'
 import {
   emptyReceiveCounters,
+  type IdleReceiving,
   type NakSchedule,
   type ReceiveCounters,
   type ReceivingContext,
@@ -33,7 +35,7 @@ const TO_ONE: ReceivingSchedules = {
  * NAK go out.
  */
 export class ReceiveHalf implements AssemblyOwner {
-  readonly counters: ReceiveCounters = emptyReceiveCounters()
+  readonly counters: ReceiveCounters
   readonly #options: ReceivingOptions
   readonly #context: ReceivingContext
   readonly #owner: ReceivingOwner
@@ -41,22 +43,33 @@ export class ReceiveHalf implements AssemblyOwner {
   readonly #assembly: Assembly
   readonly #naks: NakSchedule
   readonly #statuses: StatusSchedule
+  /** Of a stream that is not ordered, once something is missing. */
+  #early: EarlyMessages | undefined
   #pieces: Pieces | undefined
   /** The first packet that does not exist, once that is known. */
   #final = Infinity
   #hasEnded = false
-  #isPaused = true
+  #isPaused: boolean
   #isDelivering = false
   #isDisposed = false
   /** Of the latest frame that said when it left. */
   #timestamp = 0
   #timestampMs = 0
 
-  constructor(options: ReceivingOptions, context: ReceivingContext, owner: ReceivingOwner, schedules = TO_ONE) {
+  /** @param before One that had become idle, in whose place this comes. */
+  constructor(
+    options: ReceivingOptions,
+    context: ReceivingContext,
+    owner: ReceivingOwner,
+    schedules = TO_ONE,
+    before?: IdleReceiving,
+  ) {
+    this.counters = before?.counters ?? emptyReceiveCounters()
+    this.#isPaused = before?.isPaused ?? true
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#window = new ReceiveWindow(options.initialPacket, context.pool, context.budget)
+    this.#window = new ReceiveWindow(before?.position ?? options.initialPacket, context.pool, context.budget)
     this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
     this.#naks = schedules.naks(this.#window, context)
     this.#statuses = schedules.statuses(options, context)
@@ -68,6 +81,16 @@ export class ReceiveHalf implements AssemblyOwner {
 
   get hasEnded(): boolean {
     return this.#hasEnded
+  }
+
+  /** What is to be kept of this while nothing happens; undefined: something does. */
+  whenIdle(): IdleReceiving | undefined {
+    const { consumed, highest } = this.#window
+    const waits = consumed !== highest || this.#final !== Infinity || this.#isDelivering || this.#isDisposed
+    if (waits || !this.#assembly.isIdle || this.#pieces?.isEmpty === false) return undefined
+    if (this.deadlineMs !== Infinity || this.#statuses.hasMore?.(consumed) !== false) return undefined
+    this.dispose()
+    return { counters: this.counters, position: this.#window.toWire(consumed), isPaused: this.#isPaused }
   }
 
   /** Packets that wait for others, or for the user. */
@@ -85,6 +108,11 @@ export class ReceiveHalf implements AssemblyOwner {
     this.#statuses.onPacket()
     const window = this.#window
     const packet = window.fromWire(wire)
+    if (packet >= this.#final) {
+      // There was to be none: the other side contradicts itself.
+      this.counters.beyondWindow++
+      return
+    }
     if (packet === window.next && packet === window.highest) {
       if (window.consumed === packet && !this.#isPaused && !this.#isDelivering) return this.#deliverInPlace(frame, end)
     } else if (window.has(packet)) {
@@ -166,6 +194,8 @@ export class ReceiveHalf implements AssemblyOwner {
     if (!this.#isPaused || this.#isDisposed) return
     this.#isPaused = false
     this.#deliverQueued()
+    const { next, highest } = this.#window
+    for (let packet = next + 1; this.#early !== undefined && packet < highest; packet++) this.#deliverEarly(packet, false)
   }
 
   /** A status is to be said at the next opportunity. */
@@ -285,6 +315,18 @@ export class ReceiveHalf implements AssemblyOwner {
     window.put(packet, slot)
     if (window.next === window.highest) this.#naks.onComplete()
     this.#deliverQueued()
+    if (this.#options.ordered || packet <= window.next) return
+    this.#early ??= new EarlyMessages(window, this.#context.maxMessageBytes, this.#context.budget)
+    this.#early.add(packet)
+    this.#deliverEarly(packet, true)
+  }
+
+  /** What a packet brings that waits behind a missing one. */
+  #deliverEarly(packet: number, isNew: boolean): void {
+    if (this.#isPaused || this.#isDelivering || this.#isDisposed) return
+    this.#isDelivering = true
+    this.#early!.deliver(packet, isNew, (message, handler) => this.onMessage(message, handler) && !this.#isDisposed)
+    this.#isDelivering = false
   }
 
   /** Packets up to `highest` exist: those before `end` that nobody has heard of were missed. False: no memory to note it in. */
@@ -330,6 +372,16 @@ export class ReceiveHalf implements AssemblyOwner {
     }
   }
 
+  #readSlot(slot: FrameSlot): boolean | undefined {
+    const assembly = this.#assembly
+    if (this.#early !== undefined) {
+      return this.#early.readRest(slot, this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
+    }
+    const read = assembly.read(slot.memory, slot.cursor, slot.length)
+    slot.cursor = assembly.at
+    return read
+  }
+
   /** The oldest packet that waits. False: its reader stopped, or it is malformed. */
   #deliverOne(): boolean {
     const window = this.#window
@@ -341,12 +393,16 @@ export class ReceiveHalf implements AssemblyOwner {
       this.#loseAll(packets)
       return true
     }
+    if (slot === DONE) {
+      window.consume()
+      return true
+    }
     // Out of the window, so that its memory stays what it is while it is read, whatever becomes of the stream.
     slots[window.consumed & mask] = undefined
-    const read = this.#assembly.read(slot.memory, slot.cursor, slot.length)
-    slot.cursor = this.#assembly.at
-    if (read === false && slot.cursor < slot.length && !this.#isDisposed) {
-      window.putBack(slot)
+    const read = this.#readSlot(slot)
+    const hasRest = this.#early === undefined ? slot.cursor < slot.length : this.#early.hasRest(slot, window.consumed)
+    if (read === false && hasRest && !this.#isDisposed) {
+      slots[window.consumed & mask] = slot
       return false
     }
     this.#context.pool.give(slot)

@@ -44,10 +44,11 @@ export class ReceiveWindow {
   /** Packets up to `end` exist. False: there is no memory to note that in. */
   raiseHighest(end: number): boolean {
     while (end - this.consumed > this.ring.capacity) if (!this.#grow()) return false
-    const { slots, counts, mask } = this.ring
+    const { slots, counts, marks, mask } = this.ring
     for (let packet = this.highest; packet < end; packet++) {
       slots[packet & mask] = undefined
       counts[packet & mask] = 0
+      marks[packet & mask] = 0
     }
     this.highest = end
     return true
@@ -64,6 +65,7 @@ export class ReceiveWindow {
   putBack(slot: FrameSlot): void {
     if (this.ring === NO_RING) this.#grow()
     this.ring.slots[this.consumed & this.ring.mask] = slot
+    this.ring.marks[this.consumed & this.ring.mask] = 0
   }
 
   /** The packet that comes next was here and is consumed: it never lay in the ring. */
@@ -87,8 +89,15 @@ export class ReceiveWindow {
     const at = this.consumed & mask
     const slot = slots[at]
     slots[at] = undefined
-    if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
+    if (slot !== undefined && !isMarker(slot)) this.#pool.give(slot)
     this.consumed++
+  }
+
+  /** Everything in the packet was handed to the user before its turn: its memory is given back. */
+  release(packet: number): void {
+    const { slots, mask } = this.ring
+    this.#pool.give(slots[packet & mask]!)
+    slots[packet & mask] = DONE
   }
 
   /** Packets before `floor`, which exist, will not come any more. */
@@ -109,7 +118,7 @@ export class ReceiveWindow {
 
   /** Gives all memory back. */
   dispose(): void {
-    for (const slot of this.ring.slots) if (slot !== undefined && slot !== GONE) this.#pool.give(slot)
+    for (const slot of this.ring.slots) if (slot !== undefined && !isMarker(slot)) this.#pool.give(slot)
     this.#drop()
   }
 
@@ -138,3 +147,9 @@ export class ReceiveWindow {
 
 /** Stands in the ring for a packet that its sender has forgotten. */
 export const GONE = new FrameSlot(Buffer.alloc(0))
+/** Stands in the ring for a packet that was consumed before its turn. */
+export const DONE = new FrameSlot(Buffer.alloc(0))
+
+function isMarker(slot: FrameSlot): boolean {
+  return slot === GONE || slot === DONE
+}

@@ -7,6 +7,8 @@ export interface ReceivingOptions {
   readonly kind: 'reliable' | 'bestEffort' | 'fireAndForget'
   readonly initialPacket: number
   readonly windowPackets: number
+  /** Are messages delivered in their order? Otherwise as soon as they are complete. */
+  readonly ordered: boolean
 }
 
 /** What a receiving direction shares with the others from the same peer. */
@@ -56,6 +58,8 @@ export interface StatusSchedule {
   force(): void
   /** The end of a batch: more is not there. `consumed`: packets handed to the user. */
   isDue(consumed: number, nowMs: number): boolean
+  /** Is there something that was not said? Without this, the half that has it is never taken to be idle. */
+  hasMore?(consumed: number): boolean
   /** After `isDue` was true. */
   onSaid(consumed: number, nowMs: number): void
 }
@@ -81,6 +85,14 @@ export interface ReceiveCounters {
   /** Repairs that came, and packets found by them: a group's stream. */
   repairsReceived: number
   packetsRepaired: number
+}
+
+/** What is left of a half while nothing happens. */
+export interface IdleReceiving {
+  readonly counters: ReceiveCounters
+  /** The number of the next packet, as on the wire. */
+  readonly position: number
+  readonly isPaused: boolean
 }
 
 export interface Status {

@@ -21,9 +21,11 @@ export interface SendHalfOptions extends SendBufferOptions {
  * arrived or is to leave again, and when to ask.
  */
 export class SendHalf implements Sending {
-  readonly counters: SendCounters = emptySendCounters()
+  readonly counters: SendCounters
   readonly #owner: SendingOwner
   readonly #options: SendHalfOptions
+  /** On the wire, of the packet that is 0 here. */
+  readonly #initialPacket: number
   readonly #context: SendingContext
   readonly #buffer: SendBuffer
   #delivered = 0
@@ -42,7 +44,16 @@ export class SendHalf implements Sending {
   #probeMs = Infinity
   #probes = 0
 
-  constructor(options: SendHalfOptions, context: SendingContext, owner: SendingOwner) {
+  /** @param position The number of the first packet, if others were sent by one that had become idle; and what that had counted. */
+  constructor(
+    options: SendHalfOptions,
+    context: SendingContext,
+    owner: SendingOwner,
+    position = options.initialPacket,
+    counters = emptySendCounters(),
+  ) {
+    this.counters = counters
+    this.#initialPacket = position
     this.#options = options
     this.#context = context
     this.#owner = owner
@@ -67,6 +78,15 @@ export class SendHalf implements Sending {
 
   get queuedPackets(): number {
     return this.#buffer.filled - this.#buffer.base
+  }
+
+  get isIdle(): boolean {
+    const { base, filled, consumed, hasRest, isRefusing } = this.#buffer
+    return base === filled && consumed === filled && !hasRest && !isRefusing && !this.#isEnded && this.#probeMs === Infinity
+  }
+
+  get position(): number {
+    return this.#wire(this.#buffer.filled)
   }
 
   get isWindowFull(): boolean {
@@ -239,11 +259,11 @@ export class SendHalf implements Sending {
   }
 
   #wire(packet: number): number {
-    return toWire(packet, this.#options.initialPacket)
+    return toWire(packet, this.#initialPacket)
   }
 
   #expand(wire: number): number {
-    return fromWire(wire, this.#options.initialPacket, this.#buffer.next)
+    return fromWire(wire, this.#initialPacket, this.#buffer.next)
   }
 }
 

@@ -14,6 +14,10 @@ export interface Sending {
   readonly isEndAcknowledged: boolean
   /** Packets kept: sent and not known to have arrived, or waiting. */
   readonly queuedPackets: number
+  /** Does nothing wait, and was everything acknowledged and consumed, without an end? Then `position` and `counters` are all there is to know. */
+  readonly isIdle: boolean
+  /** The number of the next packet, as on the wire. */
+  readonly position: number
   /** What keeps the next message from being taken: for statistics. */
   readonly isWindowFull: boolean
   /** Takes a message. It is copied. False when there is no room: it was not taken, and `onDrain` follows. */

@@ -34,6 +34,10 @@ export class PromptStatuses implements StatusSchedule {
     return this.#unsaid > 0 || consumed !== this.#consumedSaid
   }
 
+  hasMore(consumed: number): boolean {
+    return this.#isForced || this.#unsaid > 0 || consumed !== this.#consumedSaid
+  }
+
   onSaid(consumed: number, nowMs: number): void {
     this.#isForced = false
     this.#unsaid = 0

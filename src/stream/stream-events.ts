@@ -1,7 +1,7 @@
+import type { Halves } from './halves.js'
 import type { Path, SendLimit } from './path.js'
-import type { ReceiveHalf } from './receive-half.js'
 import type { ReceiveCounters } from './receiving.js'
-import { emptySendCounters, type SendCounters, type Sending } from './sending.js'
+import type { SendCounters } from './sending.js'
 import type { StreamError } from './stream-error.js'
 
 /** The events of a {@link Stream}, with their arguments. */
@@ -28,13 +28,13 @@ export interface StreamStatistics extends SendCounters, ReceiveCounters {
   limitedBy: SendLimit
 }
 
-/** How a stream stands that has, or has not yet, a sending direction. */
-export function streamStatistics(path: Path, sending: Sending | undefined, receiving: ReceiveHalf): StreamStatistics {
+/** How a stream stands, whichever of its directions it has now. */
+export function streamStatistics(path: Path, halves: Halves): StreamStatistics {
+  const { sending, receiving } = halves
   return {
-    ...(sending?.counters ?? emptySendCounters()),
-    ...receiving.counters,
+    ...halves.counters(),
     sendQueuePackets: sending?.queuedPackets ?? 0,
-    receiveQueuePackets: receiving.queuedPackets,
+    receiveQueuePackets: receiving?.queuedPackets ?? 0,
     limitedBy: path.limit(sending?.hasWork === true, sending?.isWindowFull === true),
   }
 }

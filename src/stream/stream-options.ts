@@ -22,6 +22,11 @@ export interface StreamOptions {
    * while the round trip is very short.
    */
   windowBytes?: number
+  /**
+   * Are messages delivered in their order? False: each as soon as all of it is there, once, without waiting for what was lost before it;
+   * in both directions. Default true. Messages of 'fireAndForget' are never put in order.
+   */
+  ordered?: boolean
   /** The number of the first packet, 0 to 2^32 - 1. Default: drawn. */
   initialPacket?: number
   /** Does this side stay open for sending when the other has ended? Default false. */
@@ -36,6 +41,7 @@ export interface ResolvedStreamOptions {
   readonly windowPackets: number
   readonly windowBytes: number
   readonly shortWindowBytes: number
+  readonly ordered: boolean
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
@@ -43,7 +49,15 @@ export interface ResolvedStreamOptions {
   readonly membership?: GroupOptions
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['kind', 'label', 'windowBytes', 'initialPacket', 'allowHalfOpen', 'signal'])
+const KNOWN: ReadonlySet<string> = new Set([
+  'kind',
+  'label',
+  'windowBytes',
+  'ordered',
+  'initialPacket',
+  'allowHalfOpen',
+  'signal',
+])
 const KINDS = ['fireAndForget', 'bestEffort', 'reliable'] as const
 
 /** @throws Misuse, naming the option. */
@@ -63,6 +77,7 @@ export function resolveStreamOptions(
     windowPackets,
     windowBytes: windowPackets * frameBytes,
     shortWindowBytes: options.windowBytes === undefined ? SHORT_WINDOW_BYTES : windowPackets * frameBytes,
+    ordered: options.ordered !== false,
     initialPacket:
       options.initialPacket === undefined
         ? drawPacket()

@@ -3,48 +3,42 @@ import type { StreamHost } from './host.js'
 import type { Status } from './receiving.js'
 import type { Heartbeat } from './sending.js'
 import type { ResolvedStreamOptions } from './stream-options.js'
-import { HEARTBEAT_FLAG, KIND, STATUS_FLAG, TYPE } from './wire.js'
+import { HEARTBEAT_FLAG, KIND, OPEN_OPTION, STATUS_FLAG, TYPE } from './wire.js'
 
-/** Where the control frames of a stream go. */
-export interface ControlSender {
-  sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+/** Whose control frames these are: a stream. */
+export interface Speaker {
+  readonly id: number
+  readonly isOpener: boolean
+  readonly peer: {
+    readonly host: StreamHost
+    sendStreamControl(frame: ControlFrame, isOpener: boolean): void
+  }
 }
 
-/** What a stream says, besides its data. */
-export class StreamSpeaker {
-  readonly #peer: ControlSender
-  readonly #stream: number
-  readonly #isOpener: boolean
-  readonly #host: StreamHost
+export function sayOpen(
+  speaker: Speaker,
+  { kind, label, windowPackets, initialPacket: packet, ordered }: ResolvedStreamOptions,
+): void {
+  const options = ordered ? 0 : OPEN_OPTION.unordered
+  say(speaker, { type: TYPE.open, stream: speaker.id, kind: KIND[kind], options, packet, windowPackets, label })
+}
 
-  constructor(peer: ControlSender, stream: number, isOpener: boolean, host: StreamHost) {
-    this.#peer = peer
-    this.#stream = stream
-    this.#isOpener = isOpener
-    this.#host = host
-  }
+/** `missed`: packets that were missing so far, of one receiver of a group. */
+export function sayStatus(speaker: Speaker, { isEnded, ...fields }: Status, missed: number): void {
+  const flags = isEnded ? STATUS_FLAG.ended : 0
+  say(speaker, { type: TYPE.status, stream: speaker.id, ...fields, flags, missed })
+}
 
-  sayOpen({ kind, label, windowPackets, initialPacket: packet }: ResolvedStreamOptions): void {
-    this.#say({ type: TYPE.open, stream: this.#stream, kind: KIND[kind], options: 0, packet, windowPackets, label })
-  }
+export function sayNak(speaker: Speaker, ranges: readonly PacketRange[]): void {
+  say(speaker, { type: TYPE.nak, stream: speaker.id, ranges })
+}
 
-  /** `missed`: packets that were missing so far, of one receiver of a group. */
-  sayStatus({ isEnded, ...fields }: Status, missed: number): void {
-    const flags = isEnded ? STATUS_FLAG.ended : 0
-    this.#say({ type: TYPE.status, stream: this.#stream, ...fields, flags, missed })
-  }
+export function sayHeartbeat(speaker: Speaker, { floor, next, isFinal }: Heartbeat, nowMs: number): void {
+  const timestamp = speaker.peer.host.timestamp(nowMs)
+  const flags = isFinal ? HEARTBEAT_FLAG.final : 0
+  say(speaker, { type: TYPE.heartbeat, stream: speaker.id, floor, next, timestamp, flags })
+}
 
-  sayNak(ranges: readonly PacketRange[]): void {
-    this.#say({ type: TYPE.nak, stream: this.#stream, ranges })
-  }
-
-  sayHeartbeat({ floor, next, isFinal }: Heartbeat, nowMs: number): void {
-    const timestamp = this.#host.timestamp(nowMs)
-    const flags = isFinal ? HEARTBEAT_FLAG.final : 0
-    this.#say({ type: TYPE.heartbeat, stream: this.#stream, floor, next, timestamp, flags })
-  }
-
-  #say(frame: ControlFrame): void {
-    this.#peer.sendStreamControl(frame, this.#isOpener)
-  }
+function say({ peer, isOpener }: Speaker, frame: ControlFrame): void {
+  peer.sendStreamControl(frame, isOpener)
 }

@@ -15,16 +15,15 @@ import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
 import { GroupReceiving, oneWay } from './group-receiving.js'
 import type { StreamHost } from './host.js'
-import { ReceiveHalf } from './receive-half.js'
+import { Halves } from './halves.js'
+import type { ReceiveHalf } from './receive-half.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import { Repetition } from './repetition.js'
-import { SendHalf } from './send-half.js'
 import type { Sending, SendingContext, SendingOwner, Sent } from './sending.js'
 import { StreamError, resetError } from './stream-error.js'
 import { streamStatistics, type StreamEvents, type StreamStatistics } from './stream-events.js'
-import { StreamSpeaker } from './stream-speaker.js'
+import { sayHeartbeat, sayNak, sayOpen, sayStatus } from './stream-speaker.js'
 import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
-import { UnnumberedSendHalf } from './unnumbered-send-half.js'
 import type { Sender, Talker } from './work-loop.js'
 import { HEARTBEAT_FLAG, RESET_REASON, STATUS_FLAG } from './wire.js'
 
@@ -56,6 +55,8 @@ export interface StreamPeer extends Sender {
 export class Stream extends EventEmitter<StreamEvents> implements Talker, SendingOwner, ReceivingOwner {
   readonly peer: StreamPeer
   readonly kind: StreamKind
+  /** Are messages delivered in their order, or as soon as they are complete? */
+  readonly ordered: boolean
   readonly label: string
   /** The number of the stream; unique with {@link isOpener} while both nodes live. */
   readonly id: number
@@ -70,9 +71,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Has data that may leave. @internal */
   isQueued = false
   readonly #options: ResolvedStreamOptions
-  readonly #speaker: StreamSpeaker
-  #sending: Sending | undefined
-  readonly #receiving: ReceiveHalf
+  readonly #halves = new Halves()
   /** Of one receiver of a group. @internal */ readonly group: GroupReceiving | undefined
   #isEndSaid = false
   /** Says that there is this stream, until the other side is known to know it. */
@@ -85,6 +84,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
   #closed = false
+  /** Lets go of the signal that aborts the stream. */
+  #disobey: (() => void) | undefined
   #closeTimer: { cancel(): void } | undefined
 
   /** @internal */
@@ -94,16 +95,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.id = id
     this.isOpener = isOpener
     this.kind = options.kind
+    this.ordered = options.ordered
     this.label = options.label
     this.allowHalfOpen = options.allowHalfOpen
     this.#options = options
-    this.#speaker = new StreamSpeaker(peer, id, isOpener, peer.host)
     this.#opening = isOpener ? new Repetition() : undefined
     this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
-    this.#receiving = new ReceiveHalf(options, peer.receiving, this, this.group?.schedules)
-    this.group?.attach(this.#receiving, this)
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (options.signal?.aborted) queueMicrotask(this.#onAbort)
+    this.group?.attach(this.receiving, this)
+    if (options.signal !== undefined) this.#obey(options.signal)
   }
 
   /**
@@ -115,7 +114,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
    * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}; `ERR_INVALID_STATE` for a stream of a group, which is one way.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
-    if (this.#closed || this.#sending?.isEnded) throw closedError('stream')
+    if (this.#closed || this.#halves.sending?.isEnded) throw closedError('stream')
     if (handler !== 0) checkInteger('handler', handler, 0, 255)
     const bytes = messageBytes(message)
     if (bytes.length > this.maxMessageBytes) {
@@ -141,7 +140,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** No more messages from this side. The other side gets 'end' when it has read all of them. */
   end(): void {
-    if (this.#closed || this.#sending?.isEnded) return
+    if (this.#closed || this.#halves.sending?.isEnded) return
     this.#sender().end(this.peer.host.nowMs())
     this.peer.host.touch(this)
   }
@@ -166,8 +165,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** Gives the stream up at once, in both directions: what is not acknowledged may be lost. */
   reset(reason: number = RESET_REASON.cancelled): void {
-    if (this.#closed) return
-    this.#abandon(resetError(reason, 'this side'), reason)
+    this.#giveUp(resetError(reason, 'this side'), reason)
   }
 
   get closed(): boolean {
@@ -200,7 +198,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** What was counted since the stream was opened; a copy. */
   stats(): StreamStatistics {
-    return streamStatistics(this.peer.sending.path, this.#sending, this.#receiving)
+    return streamStatistics(this.peer.sending.path, this.#halves)
   }
 
   /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
@@ -214,12 +212,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   sendNext(nowMs: number): Sent {
-    return this.#sending!.sendNext(nowMs)
+    return this.#halves.sending!.sendNext(nowMs)
   }
 
   /** @internal */
   get hasWork(): boolean {
-    return !this.#closed && this.#sending?.hasWork === true
+    return !this.#closed && this.#halves.sending?.hasWork === true
   }
 
   /** @internal */
@@ -229,7 +227,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   get receiving(): ReceiveHalf {
-    return this.#receiving
+    return this.#halves.receiver(this.#options, this.peer.receiving, this, this.group?.schedules)
   }
 
   /** The other side knows the stream. @internal */
@@ -240,14 +238,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** @internal */
   onStatus(frame: StatusFrame, nowMs: number): void {
     this.#opening = undefined
-    this.#sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
+    this.#halves.sending?.onStatus(frame.next, frame.consumed, frame.beyond, (frame.flags & STATUS_FLAG.ended) !== 0, nowMs)
     this.peer.host.touch(this)
   }
 
   /** @internal */
   onNak(ranges: readonly PacketRange[], nowMs: number): void {
     this.#opening = undefined
-    this.#sending?.onNak(ranges, nowMs)
+    this.#halves.sending?.onNak(ranges, nowMs)
     this.peer.host.touch(this)
   }
 
@@ -255,14 +253,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   onHeartbeat(frame: HeartbeatFrame, nowMs: number): void {
     this.#opening = undefined
     const isFinal = (frame.flags & HEARTBEAT_FLAG.final) !== 0
-    this.#receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
+    this.receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
     this.peer.host.touch(this)
   }
 
   /** The other side has reset the stream. @internal */
   onReset(reason: number): void {
     // It had everything, and has forgotten the stream since.
-    const isFinished = reason === RESET_REASON.finished && this.#receiving.hasEnded && this.#sending?.isEnded === true
+    const isFinished =
+      reason === RESET_REASON.finished && this.#halves.receiving?.hasEnded === true && this.#halves.sending?.isEnded === true
     this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
   }
 
@@ -273,7 +272,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   onDrain(): void {
-    if (!this.#sending?.isEnded) this.#emit('drain')
+    if (!this.#halves.sending?.isEnded) this.#emit('drain')
   }
 
   /** @internal */
@@ -314,16 +313,16 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Says what there is to say: at the end of a batch, of a tick, and when a deadline has passed. @internal */
   settle(nowMs: number): void {
     if (this.#closed) return
-    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) this.#speaker.sayOpen(this.#options)
+    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) sayOpen(this, this.#options)
     this.#sayHowFar(nowMs)
-    const heartbeat = this.#opening === undefined ? this.#sending?.takeHeartbeat(nowMs) : undefined
-    if (heartbeat !== undefined) this.#speaker.sayHeartbeat(heartbeat, nowMs)
+    const heartbeat = this.#opening === undefined ? this.#halves.sending?.takeHeartbeat(nowMs) : undefined
+    if (heartbeat !== undefined) sayHeartbeat(this, heartbeat, nowMs)
     if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
   }
 
   /** Have both sides ended, and know it? @internal */
   get isOver(): boolean {
-    return this.#receiving.hasEnded && (this.isGroup || this.#sending?.isEndAcknowledged === true)
+    return this.#halves.receiving?.hasEnded === true && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
   }
 
   /** @internal */
@@ -334,15 +333,15 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** When {@link settle} is due again. @internal */
   nextDeadlineMs(): number {
     if (this.#closed) return Infinity
-    const sending = this.#opening?.deadlineMs ?? this.#sending?.deadlineMs ?? Infinity
-    return Math.min(sending, this.#receiving.deadlineMs)
+    const sending = this.#opening?.deadlineMs ?? this.#halves.sending?.deadlineMs ?? Infinity
+    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity)
   }
 
   /** @internal */
   trim(): void {
-    this.#sending?.trim()
+    if (this.isTouched || this.#closed) return
     this.group?.trim()
-    this.#receiving.trim()
+    this.#halves.trim()
   }
 
   /** Ends here and now; `reason` is what the other side is told if it asks. @internal */
@@ -350,46 +349,51 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     if (this.#closed) return
     this.#closed = true
     this.#error = error
-    this.#sending?.dispose()
-    this.#receiving.dispose()
+    this.#halves.dispose()
     this.group?.dispose()
     this.#closeTimer?.cancel()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#disobey?.()
     this.peer.forget(this, reason)
     this.#iterator?.end(error)
     queueMicrotask(() => this.#emit('close', error))
   }
 
-  readonly #onAbort = (): void => {
-    if (!this.#closed) this.#abandon(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+  #obey(signal: AbortSignal): void {
+    const abort = (): void => this.#giveUp(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+    signal.addEventListener('abort', abort, { once: true })
+    this.#disobey = () => signal.removeEventListener('abort', abort)
+    if (signal.aborted) queueMicrotask(abort)
   }
 
-  #abandon(error: StreamError | undefined, reason: number): void {
+  #giveUp(error: StreamError | undefined, reason: number): void {
+    if (this.#closed) return
     this.peer.sendReset(this, reason)
     this.destroy(error, reason)
   }
 
   /** A receiver of a group goes. True: it had read everything. */
   #leave(): boolean {
-    this.#abandon(undefined, RESET_REASON.cancelled)
-    return this.#receiving.hasEnded
+    const hasEnded = this.#halves.receiving?.hasEnded === true
+    this.#giveUp(undefined, RESET_REASON.cancelled)
+    return hasEnded
   }
 
   #sender(): Sending {
     if (this.isGroup) throw oneWay()
-    const Half = this.kind === 'fireAndForget' ? UnnumberedSendHalf : SendHalf
-    return (this.#sending ??= new Half(this.#options, this.peer.sending, this))
+    return this.#halves.sender(this.#options, this.peer.sending, this)
   }
 
   #sayHowFar(nowMs: number): void {
-    const status = this.#receiving.takeStatus(nowMs)
+    const receiving = this.#halves.receiving
+    if (receiving === undefined) return
+    const status = receiving.takeStatus(nowMs)
     if (status !== undefined) {
-      this.#speaker.sayStatus(status, this.group?.missed ?? 0)
+      sayStatus(this, status, this.group?.missed ?? 0)
       // If this is lost, the sender asks, and is told that the stream was finished.
       this.#isEndSaid = status.isEnded && this.isGroup
     }
-    const ranges = this.#receiving.takeNak(nowMs)
-    if (ranges.length > 0) this.#speaker.sayNak(ranges)
+    const ranges = receiving.takeNak(nowMs)
+    if (ranges.length > 0) sayNak(this, ranges)
   }
 
   /** Messages flow while somebody reads. */
@@ -399,8 +403,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     const isReading = this.#isClosing || (isWanted && !this.#isUserPaused)
     if (isReading === this.#isReading) return
     this.#isReading = isReading
-    if (!isReading) return this.#receiving.pause()
-    this.#receiving.resume()
+    if (!isReading) return this.receiving.pause()
+    this.receiving.resume()
     this.peer.host.touch(this)
   }
 

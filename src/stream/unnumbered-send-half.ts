@@ -4,6 +4,7 @@ import {
   UNNUMBERED,
   emptySendCounters,
   type Heartbeat,
+  type SendCounters,
   type Sending,
   type SendingContext,
   type SendingOwner,
@@ -14,7 +15,9 @@ import {
  * frame. Only the end is repeated until it is acknowledged.
  */
 export class UnnumberedSendHalf implements Sending {
-  readonly counters = emptySendCounters()
+  readonly counters: SendCounters
+  /** There are no numbers. */
+  readonly position = 0
   readonly #owner: SendingOwner
   readonly #context: SendingContext
   readonly #windowPackets: number
@@ -25,7 +28,14 @@ export class UnnumberedSendHalf implements Sending {
   #probeMs = Infinity
   #probes = 0
 
-  constructor({ windowPackets }: { readonly windowPackets: number }, context: SendingContext, owner: SendingOwner) {
+  constructor(
+    { windowPackets }: { readonly windowPackets: number },
+    context: SendingContext,
+    owner: SendingOwner,
+    _position?: number,
+    counters = emptySendCounters(),
+  ) {
+    this.counters = counters
     this.#windowPackets = windowPackets
     this.#context = context
     this.#owner = owner
@@ -49,6 +59,10 @@ export class UnnumberedSendHalf implements Sending {
 
   get queuedPackets(): number {
     return this.#queue.length
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && !this.#isEnded && !this.#refused
   }
 
   get isWindowFull(): boolean {
