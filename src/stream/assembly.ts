@@ -3,7 +3,7 @@ import { CHUNK_BYTES, CHUNK_FLAG, DATA_HEADER_BYTES, FIRST_CHUNK_BYTES, RESET_RE
 
 /** What happens to messages as frames are read. */
 export interface AssemblyOwner {
-  /** A message is complete. The view lives until this returns. True: go on; false: stop behind this message. */
+  /** A message is complete. The view lives until this returns. True: go on; false: stop behind this message. @internal */
   onMessage(message: Buffer, handler: number): boolean
 }
 

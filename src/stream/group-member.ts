@@ -20,11 +20,11 @@ export interface GroupPeer {
 
 /** What a member tells its publication. */
 export interface GroupMemberOwner {
-  onStatus(member: GroupMember, frame: StatusFrame, nowMs: number): void
-  onNak(member: GroupMember, ranges: readonly PacketRange[], nowMs: number): void
-  /** Its stream there has ended: `reason` as a reset says it. */
+  /** @internal */ onStatus(member: GroupMember, frame: StatusFrame, nowMs: number): void
+  /** @internal */ onNak(member: GroupMember, ranges: readonly PacketRange[], nowMs: number): void
+  /** Its stream there has ended: `reason` as a reset says it. @internal */
   onReset(member: GroupMember, reason: number): void
-  onPeerGone(member: GroupMember, error: StreamError): void
+  /** @internal */ onPeerGone(member: GroupMember, error: StreamError): void
 }
 
 /** A receiver of a group, as the sender knows it. Packets are counted as the sender does. */

@@ -55,12 +55,12 @@ export interface GroupSending {
 
 /** What a sending direction to many needs of its publication. Packets have numbers as on the wire. */
 export interface GroupSendingOwner {
-  /** Hands a data frame to the link, for all or for one receiver. False: the link is full. */
+  /** Hands a data frame to the link, for all or for one receiver. False: the link is full. @internal */
   transmit(slot: FrameSlot, packet: number, transmission: number, receiver: GroupMember | undefined): boolean
-  /** Sends a repair over the packets of `mask`, whose first bit is `packet`. False: the link is full. */
+  /** Sends a repair over the packets of `mask`, whose first bit is `packet`. False: the link is full. @internal */
   transmitRepair(packet: number, mask: SpanMask, slotOf: (index: number) => FrameSlot): boolean
-  sendEcho(packet: number, echo: Echo): void
-  onDrain(): void
+  /** @internal */ sendEcho(packet: number, echo: Echo): void
+  /** @internal */ onDrain(): void
 }
 
 export function emptyGroupSendCounters(base: SendCounters): GroupSendCounters {

@@ -8,22 +8,22 @@ export interface BatchReceiver {
 
 /** Something that has things to say, at the end of a batch or tick and when a deadline has passed: a stream, or one to many. */
 export interface Talker extends Scheduled {
-  isTouched: boolean
-  /** Waits in its sender's queue. */
+  /** @internal */ isTouched: boolean
+  /** Waits in its sender's queue. @internal */
   isQueued: boolean
   readonly closed: boolean
-  readonly hasWork: boolean
-  /** What sends for it. */
+  /** @internal */ readonly hasWork: boolean
+  /** What sends for it. @internal */
   readonly sender: Sender
-  settle(nowMs: number): void
-  nextDeadlineMs(): number
+  /** @internal */ settle(nowMs: number): void
+  /** @internal */ nextDeadlineMs(): number
 }
 
 /** Sends what talkers have. */
 export interface Sender {
   readonly closed: boolean
-  readonly sendQueue: Talker[]
-  /** False: the link is full. */
+  /** @internal */ readonly sendQueue: Talker[]
+  /** False: the link is full. @internal */
   flush(nowMs: number): boolean
 }
 

@@ -64,6 +64,9 @@ describe('geysir message', () => {
       '10%',
       '--datagram-bytes',
       '1472',
+      // A busy machine is to lose nothing besides.
+      '--bytes-per-second',
+      '6M',
       '--json',
     ])
     expect(eventOf(sent, 'sent')).toMatchObject({ messages: 1, bytes: 4 << 20, datagrams: 3277 })
