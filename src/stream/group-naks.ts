@@ -1,11 +1,12 @@
 import type { Random } from '../core/index.js'
 import type { PacketRange } from './control-frame.js'
 import { drawBackOffMs } from './nak-back-off.js'
+import { NakRanges } from './nak-ranges.js'
 import type { ReceiveWindow } from './receive-window.js'
 import type { NakSchedule } from './receiving.js'
 import type { RoundTrip } from './round-trip.js'
 import { EMPTY_MASK, countBits, hasBit, intersection, isEmpty, withBit, type SpanMask } from './span-mask.js'
-import { MAX_NAK_RANGES, SPAN_PACKETS } from './wire.js'
+import { SPAN_PACKETS } from './wire.js'
 
 /** What a group's receiver has been told of its group, as it stands. */
 export interface KnownTerms {
@@ -93,9 +94,8 @@ export class GroupNaks implements NakSchedule {
     if (this.deadlineMs > nowMs) return NO_RANGES
     const { ring, next, highest } = this.#window
     const { slots, timesMs, counts, mask } = ring
-    const ranges: PacketRange[] = []
+    const ranges = new NakRanges()
     let deadlineMs = Infinity
-    let rangeEnd = -1
     const backOffMs = this.#drawMs()
     // Who asks asks for everything that nobody has asked for, but for what may only be late.
     const youngFrom = nowMs - this.#foundMs < this.#grace() ? this.#foundFirst : highest
@@ -103,24 +103,16 @@ export class GroupNaks implements NakSchedule {
       const at = packet & mask
       if (slots[at] !== undefined) continue
       const isDue = timesMs[at]! <= nowMs || (counts[at] === 0 && packet < youngFrom)
-      if (isDue && !this.#isImplied(packet)) {
-        if (packet === rangeEnd) {
-          const last = ranges[ranges.length - 1]!
-          ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
-        } else if (ranges.length < MAX_NAK_RANGES) {
-          ranges.push({ first: this.#window.toWire(packet), count: 1 })
-        } else {
-          deadlineMs = nowMs
-          break
-        }
-        rangeEnd = packet + 1
+      if (isDue && !this.#isImplied(packet) && !ranges.add(packet, this.#window.toWire(packet))) {
+        deadlineMs = nowMs
+        break
       }
       // What is implied by others waits for these.
       if (isDue) timesMs[at] = nowMs + this.#answerMs() * 1.5 ** this.#count(at, counts) + backOffMs
       if (timesMs[at]! < deadlineMs) deadlineMs = timesMs[at]!
     }
     this.deadlineMs = deadlineMs
-    return ranges
+    return ranges.list
   }
 
   /** Counts that a missing packet was asked for; how often it was before. */

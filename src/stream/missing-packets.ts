@@ -1,8 +1,8 @@
 import type { PacketRange } from './control-frame.js'
+import { NakRanges } from './nak-ranges.js'
 import type { ReceiveWindow } from './receive-window.js'
 import type { NakSchedule } from './receiving.js'
 import { RoundTrip } from './round-trip.js'
-import { MAX_NAK_RANGES } from './wire.js'
 
 /**
  * Asks for each missing packet after a grace time, and again with growing patience: section "NAK". The ring of the window holds, of
@@ -45,9 +45,8 @@ export class MissingPackets implements NakSchedule {
     if (this.deadlineMs > nowMs) return NO_RANGES
     const { ring, next, highest } = this.#window
     const { slots, timesMs, counts, mask } = ring
-    const ranges: PacketRange[] = []
+    const ranges = new NakRanges()
     let deadlineMs = Infinity
-    let rangeEnd = -1
     for (let packet = next; packet < highest; packet++) {
       const at = packet & mask
       if (slots[at] !== undefined) continue
@@ -57,22 +56,16 @@ export class MissingPackets implements NakSchedule {
         if (dueMs < deadlineMs) deadlineMs = dueMs
         continue
       }
-      if (packet === rangeEnd) {
-        const last = ranges[ranges.length - 1]!
-        ranges[ranges.length - 1] = { first: last.first, count: last.count + 1 }
-      } else if (ranges.length < MAX_NAK_RANGES) {
-        ranges.push({ first: this.#window.toWire(packet), count: 1 })
-      } else {
+      if (!ranges.add(packet, this.#window.toWire(packet))) {
         deadlineMs = nowMs
         break
       }
-      rangeEnd = packet + 1
       timesMs[at] = nowMs
       counts[at] = Math.min(asked + 1, 255)
       deadlineMs = Math.min(deadlineMs, nowMs + this.#askAgainMs(asked + 1))
     }
     this.deadlineMs = deadlineMs
-    return ranges
+    return ranges.list
   }
 
   /** How long a packet may be late before it is asked for. */
