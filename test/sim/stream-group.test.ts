@@ -16,7 +16,8 @@ describe.each([
         const random = new SeededRandom(seed)
         const network = new SimulatedNetwork(seed, { path: badPath(random) })
         const count = 1 + randomBelow(random, 5)
-        const made = await makeGroup(network, count, { integrity: 'crc32c', peerTimeoutMs: 120_000 })
+        const integrity = seed % 2 === 0 ? { integrity: 'crc32c' as const } : { secret: Buffer.from('known to all of them') }
+        const made = await makeGroup(network, count, { ...integrity, peerTimeoutMs: 120_000 })
         const publication = publish(made, {
           kind: 'reliable',
           windowBytes: 20_000 + randomBelow(random, 400_000),
