@@ -82,7 +82,8 @@ export class MissingPackets implements NakSchedule {
   /** By the shorter of two estimates: one may be a single sample of a bad moment, the other contains what packets wait for a window. */
   #askAgainMs(asked: number): number {
     const first = Math.min(patienceOf(this.#roundTrip), this.#answers === undefined ? Infinity : patienceOf(this.#answers))
-    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** Math.min(asked - 1, MAX_BACKOFF), MAX_ASK_AGAIN_MS)
+    const backoff = Math.min(Math.max(0, asked - STEADY_ASKS), MAX_BACKOFF)
+    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS) * 1.5 ** backoff, MAX_ASK_AGAIN_MS)
   }
 }
 
@@ -97,5 +98,7 @@ const MAX_GRACE_MS = 100
 const ASK_AGAIN_MS = 100
 const MIN_ASK_AGAIN_MS = 2
 const MAX_ASK_AGAIN_MS = 1000
+/** On a path that loses a third, half of all questions are in vain; only then is it a matter of patience. */
+const STEADY_ASKS = 3
 /** More would let a path that loses a third stop a stream for seconds. */
 const MAX_BACKOFF = 3

@@ -20,6 +20,9 @@ export class Path {
   /** Was the window, not the user, what held back the last packet? */
   isWindowLimited = false
   isPaceLimited = false
+  /** Packets that may leave although the window is full. */
+  #probePackets = 0
+  #probeAgainMs = -Infinity
 
   constructor(congestion: CongestionControl, frameBytes: number) {
     this.congestion = congestion
@@ -48,9 +51,24 @@ export class Path {
   /** May a packet leave? After {@link refill}. */
   maySend(): boolean {
     this.isWindowLimited = this.inFlightPackets >= this.congestion.windowPackets
-    if (this.isWindowLimited) return false
+    if (this.isWindowLimited && this.#probePackets === 0) return false
     this.isPaceLimited = this.#tokensBytes <= 0 && this.#rate() !== Infinity
     return !this.isPaceLimited
+  }
+
+  /**
+   * Nothing was heard for a probe timeout: what fills the window may be lost without anybody knowing, and nothing else would ever show it.
+   * However many streams say so, two packets each time (RFC 9002, sections 6.2.4 and 7.5).
+   */
+  allowProbes(nowMs: number): void {
+    if (nowMs < this.#probeAgainMs) return
+    this.#probeAgainMs = nowMs + this.roundTrip.probeTimeoutMs(0)
+    this.#probePackets = PROBE_PACKETS
+  }
+
+  /** For packets that have left the path as lost, one may enter it, however small the window has become (section 7.3.2). */
+  allowRepeat(): void {
+    this.#probePackets = Math.max(this.#probePackets, 1)
   }
 
   /** May a packet leave again? After {@link refill}; what is lost is not on its way, so the window does not count. */
@@ -68,6 +86,7 @@ export class Path {
 
   spend(bytes: number): void {
     this.#tokensBytes -= bytes
+    if (this.isWindowLimited && this.#probePackets > 0) this.#probePackets--
   }
 
   /** Something waits for the pace: when it may leave. */
@@ -94,5 +113,6 @@ const BURST_MS = 2
 /** A late timer is made up for at so much more than the pace, and what was missed in so long at most. */
 const CATCH_UP_SHARE = 0.25
 const MAX_LATE_MS = 100
+const PROBE_PACKETS = 2
 /** RFC 9002, section 7.7: an initial window may leave at once. */
 const MIN_BURST_FRAMES = 10

@@ -1,6 +1,7 @@
 import { readUint16 } from './bytes.js'
 import type { FrameSlot } from './frame-pool.js'
 import type { FrameSource } from './frame-share.js'
+import type { ReceiveCounters } from './receiving.js'
 import { DATA_HEADER_BYTES, PIECE } from './wire.js'
 
 /** A packet of which some pieces are here. */
@@ -14,21 +15,29 @@ interface Partial {
 /** Puts packets together that came in pieces, because the path has become too narrow for them; section "Pieces". */
 export class Pieces {
   readonly #pool: FrameSource
+  readonly #counters: Pick<ReceiveCounters, 'noMemory'>
   readonly #partials = new Map<number, Partial>()
 
-  constructor(pool: FrameSource) {
+  constructor(pool: FrameSource, counters: Pick<ReceiveCounters, 'noMemory'>) {
     this.#pool = pool
+    this.#counters = counters
   }
 
-  /** Adds a piece. The whole packet as a frame, to be given back to {@link release}, when it is complete; null for nonsense. */
-  add(packet: number, frame: Buffer, end: number): FrameSlot | undefined | null {
+  /**
+   * Adds a piece. The whole packet as a frame, to be given back to {@link release}, when it is complete; null for nonsense.
+   * `isIndispensable`: nothing goes on without this packet, so there is a place for it whatever else there is.
+   */
+  add(packet: number, frame: Buffer, end: number, isIndispensable: boolean): FrameSlot | undefined | null {
     if (end <= PIECE.bytes) return null
     const offset = readUint16(frame, PIECE.offset)
     const totalBytes = readUint16(frame, PIECE.total)
     const bytes = end - PIECE.bytes
     if (offset + bytes > totalBytes || DATA_HEADER_BYTES + totalBytes > this.#pool.slotBytes) return null
-    const partial = this.#partialOf(packet, totalBytes)
-    if (partial === undefined) return undefined
+    const partial = this.#partialOf(packet, totalBytes, isIndispensable)
+    if (partial === undefined) {
+      this.#counters.noMemory++
+      return undefined
+    }
     if (partial === null) return null
     const ranges = joined(partial.ranges, offset, offset + bytes)
     // In bits so small that nobody sends them: it is asked for again, as a whole.
@@ -64,11 +73,12 @@ export class Pieces {
     this.forgetBefore(Infinity)
   }
 
-  #partialOf(packet: number, totalBytes: number): Partial | undefined | null {
+  #partialOf(packet: number, totalBytes: number, isIndispensable: boolean): Partial | undefined | null {
     const known = this.#partials.get(packet)
     if (known !== undefined) return known.totalBytes === totalBytes ? known : null
     // What finds no place is asked for again, when others are done.
-    const slot = this.#partials.size < MAX_PARTIALS ? this.#pool.take(this.#partials.size === 0) : undefined
+    const mayTake = isIndispensable || this.#partials.size < MAX_PARTIALS
+    const slot = mayTake ? this.#pool.take(isIndispensable) : undefined
     if (slot === undefined) return undefined
     const partial = { slot, totalBytes, ranges: [] }
     this.#partials.set(packet, partial)

@@ -126,14 +126,14 @@ export class ReceiveHalf implements AssemblyOwner {
     if (this.#isDisposed) return
     if (this.#hasEnded) return this.#countDuplicate()
     const packet = this.#window.fromWire(wire)
-    const pieces = (this.#pieces ??= new Pieces(this.#context.pool))
+    const pieces = (this.#pieces ??= new Pieces(this.#context.pool, this.counters))
     pieces.forgetBefore(this.#window.next)
     if (packet >= this.#limit()) {
       this.counters.beyondWindow++
       return
     }
     if (this.#window.has(packet)) return this.#countDuplicate()
-    const whole = pieces.add(packet, frame, end)
+    const whole = pieces.add(packet, frame, end, this.#isIndispensable(packet))
     if (whole === undefined) return
     if (whole === null) return this.#owner.onFailure(RESET_REASON.malformed)
     this.onData(wire, transmission, timestamp, whole.memory, whole.length, nowMs)
@@ -259,6 +259,11 @@ export class ReceiveHalf implements AssemblyOwner {
     return this.#window.consumed + this.#options.windowPackets
   }
 
+  /** Does everything wait for this packet, the user as well? For it there is memory whatever else is short. */
+  #isIndispensable(packet: number): boolean {
+    return packet === this.#window.next && packet === this.#window.consumed
+  }
+
   /** What was said does not get through. */
   #countDuplicate(): void {
     this.counters.duplicates++
@@ -297,7 +302,7 @@ export class ReceiveHalf implements AssemblyOwner {
       return
     }
     const isNext = packet === window.next
-    const slot = this.#context.pool.take(isNext && window.consumed === packet)
+    const slot = this.#context.pool.take(this.#isIndispensable(packet))
     if (slot === undefined) {
       this.counters.noMemory++
       return

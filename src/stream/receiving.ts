@@ -74,7 +74,7 @@ export interface ReceiveCounters {
   reordered: number
   /** Packets dropped because they are beyond the window: the other side breaks the rules, or very late ones. */
   beyondWindow: number
-  /** Packets dropped for lack of memory; they are asked for again. */
+  /** Packets, and pieces of packets, dropped for lack of memory; they are asked for again. */
   noMemory: number
   /** Packets that were given up: a best-effort stream's. */
   packetsLost: number

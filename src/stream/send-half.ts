@@ -156,6 +156,7 @@ export class SendHalf implements Sending {
     const { ring } = buffer
     const { roundTrip, congestion } = this.#context.path
     const tooYoungMs = nowMs - roundTrip.lossDelayMs()
+    const markedBefore = buffer.marked
     for (const { first, count } of ranges) {
       const from = this.#expand(first)
       if (from < buffer.base && this.#options.kind === 'bestEffort') this.#floorToTell = true
@@ -165,12 +166,11 @@ export class SendHalf implements Sending {
         // Sent again just now: the receiver cannot have seen it.
         if (buffer.isMarked(packet) || (ring.counts[at]! > 1 && ring.timesMs[at]! > tooYoungMs)) continue
         if (ring.counts[at]! >= STUBBORN_TRANSMISSIONS) this.#owner.onStubborn()
-        buffer.mark(packet)
-        if (this.#lost === NO_PACKETS) this.#lost = []
-        this.#lost.push(packet)
+        this.#markLost(packet)
         congestion.onLost(ring.timesMs[at]!, nowMs)
       }
     }
+    if (buffer.marked > markedBefore) this.#context.path.allowRepeat()
     this.#countInFlight()
   }
 
@@ -188,6 +188,7 @@ export class SendHalf implements Sending {
         this.#probeMs = Infinity
         return undefined
       }
+      this.#probe(nowMs)
     }
     this.counters.heartbeatsSent++
     return { floor: this.#wire(base), next: this.#wire(next), isFinal }
@@ -208,6 +209,25 @@ export class SendHalf implements Sending {
       this.#lost = NO_PACKETS
       this.#lostHead = 0
     }
+  }
+
+  /** Nothing was heard for long: packets are more likely to bring things forward than questions. */
+  #probe(nowMs: number): void {
+    const { base, next, ring } = this.#buffer
+    const { path } = this.#context
+    if (base === next) return
+    path.allowProbes(nowMs)
+    // The first time the answer may just be late. The oldest one has not arrived as far as known.
+    const isOld = ring.timesMs[base & ring.mask]! <= nowMs - path.roundTrip.lossDelayMs()
+    if (this.#probes < PROBES_BEFORE_REPEAT || !isOld || this.#buffer.isMarked(base)) return
+    this.#markLost(base)
+    this.#countInFlight()
+  }
+
+  #markLost(packet: number): void {
+    this.#buffer.mark(packet)
+    if (this.#lost === NO_PACKETS) this.#lost = []
+    this.#lost.push(packet)
   }
 
   #sendLost(nowMs: number): Sent {
@@ -273,5 +293,7 @@ const NO_PACKETS: number[] = []
 const STUBBORN_TRANSMISSIONS = 3
 /** The longest that a receiver waits before it says how far it is. */
 const ANSWER_DELAY_MS = 5
+/** Probes in a row without progress, before the oldest packet is sent again unasked. */
+const PROBES_BEFORE_REPEAT = 2
 /** Probes in a row without progress, before everything on the way is taken to be lost. */
 const PROBES_BEFORE_TIMEOUT = 3

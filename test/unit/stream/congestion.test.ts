@@ -189,3 +189,31 @@ describe('a path', () => {
     expect(path.nextSendMs()).toBeGreaterThan(40)
   })
 })
+
+describe('a full window', () => {
+  test('lets out two packets for a probe, once a probe timeout whoever asks, and one for what is lost', () => {
+    const path = new Path({ ...fixedRate(1e9)(), windowPackets: 2 }, 1000)
+    for (let i = 0; i < 50; i++) path.roundTrip.update(40)
+    const sendAll = (nowMs: number): number => {
+      let sent = 0
+      for (path.refill(nowMs); path.maySend() && sent < 100; sent++) {
+        path.inFlightPackets++
+        path.spend(1000)
+      }
+      return sent
+    }
+    expect([sendAll(0), sendAll(1)]).toEqual([2, 0])
+    path.allowProbes(100)
+    expect(path.limit(true, false)).toBe('congestion')
+    expect([sendAll(100), sendAll(101)]).toEqual([2, 0])
+    path.allowProbes(110)
+    expect(sendAll(110)).toBe(0)
+    path.allowProbes(200)
+    path.allowProbes(200)
+    path.allowRepeat()
+    expect(sendAll(200)).toBe(2)
+    path.allowRepeat()
+    path.allowRepeat()
+    expect([sendAll(201), sendAll(202)]).toEqual([1, 0])
+  })
+})

@@ -34,13 +34,15 @@ function asked(naks: MissingPackets, untilMs: number): number[] {
   return times
 }
 
-test('what is missing is asked for after a grace time, and again with growing patience', () => {
+test('what is missing is asked for after a grace time, and again, at last with growing patience', () => {
   const { naks, miss } = make(40)
   miss(0, 3)
   const times = asked(naks, 1000)
   expect(times[0]).toBe(5)
   expect(times[1]! - times[0]!).toBeCloseTo(60, 0)
-  expect(times[2]! - times[1]!).toBeCloseTo(90, 0)
+  expect(times[2]! - times[1]!).toBeCloseTo(60, 0)
+  expect(times[3]! - times[2]!).toBeCloseTo(60, 0)
+  expect(times[4]! - times[3]!).toBeCloseTo(90, 0)
 })
 
 test('who has seen what was asked for come knows better how long that takes', () => {

@@ -19,7 +19,7 @@ test('a packet is whole when all its bytes are there, in whatever pieces and ord
   await checkProperty(
     fc.property(cuts, (ranges) => {
       const pool = new FramePool(400, 1 << 20)
-      const pieces = new Pieces(pool)
+      const pieces = new Pieces(pool, { noMemory: 0 })
       const packet = Buffer.from(Array.from({ length: 300 }, (_, i) => i & 255))
       const isHere = new Uint8Array(300)
       let isWhole = false
@@ -28,7 +28,7 @@ test('a packet is whole when all its bytes are there, in whatever pieces and ord
         const [from, to] = [Math.min(one, other), Math.max(one, other) + 1]
         isHere.fill(1, from, to)
         const frame = piece(packet, from, to)
-        const slot = pieces.add(7, frame, frame.length)
+        const slot = pieces.add(7, frame, frame.length, false)
         isWhole = isHere.every((byte) => byte === 1)
         expect(slot !== undefined).toBe(isWhole)
         if (slot === undefined || slot === null) continue
@@ -43,16 +43,35 @@ test('a packet is whole when all its bytes are there, in whatever pieces and ord
 
 test('pieces that contradict each other or themselves are nonsense', () => {
   const pool = new FramePool(400, 1 << 20)
-  const pieces = new Pieces(pool)
+  const pieces = new Pieces(pool, { noMemory: 0 })
   const first = piece(Buffer.alloc(300), 0, 10)
-  expect(pieces.add(1, first, first.length)).toBe(undefined)
+  expect(pieces.add(1, first, first.length, false)).toBe(undefined)
   const other = piece(Buffer.alloc(200), 0, 10)
-  expect(pieces.add(1, other, other.length)).toBe(null)
+  expect(pieces.add(1, other, other.length, false)).toBe(null)
   const beyond = piece(Buffer.alloc(300), 290, 300)
   beyond.writeUInt16LE(291, PIECE.offset)
-  expect(pieces.add(2, beyond, beyond.length)).toBe(null)
+  expect(pieces.add(2, beyond, beyond.length, false)).toBe(null)
   const huge = piece(Buffer.alloc(369), 0, 10)
-  expect(pieces.add(3, huge, huge.length)).toBe(null)
+  expect(pieces.add(3, huge, huge.length, false)).toBe(null)
+  pieces.dispose()
+  expect(pool.takenBytes).toBe(0)
+})
+
+test('the packet that all others wait for has a place, although another one holds the last', () => {
+  const pool = new FramePool(400, 400)
+  const counters = { noMemory: 0 }
+  const pieces = new Pieces(pool, counters)
+  const packet = Buffer.alloc(300, 7)
+  const [first, second] = [piece(packet, 0, 200), piece(packet, 200, 300)]
+  // The second piece of an earlier sending: it is never completed, as its first one always comes before it.
+  expect(pieces.add(17, second, second.length, false)).toBe(undefined)
+  expect(pieces.add(11, first, first.length, false)).toBe(undefined)
+  expect(counters.noMemory).toBe(1)
+  expect(pieces.add(10, first, first.length, true)).toBe(undefined)
+  const whole = pieces.add(10, second, second.length, true)!
+  expect(whole.memory.subarray(DATA_HEADER_BYTES, whole.length).equals(packet)).toBe(true)
+  expect(counters.noMemory).toBe(1)
+  pieces.release(whole)
   pieces.dispose()
   expect(pool.takenBytes).toBe(0)
 })
