@@ -82,6 +82,7 @@ export class FrameReceiver implements BatchReceiver {
     const packet = readUint32(frame, DATA.packet)
     const timestamp = readUint32(frame, DATA.timestamp)
     const transmission = frame[HEADER.type]!
+    if ((flags & FLAG.waits) !== 0) stream.receiving.forceStatus()
     if ((flags & FLAG.piece) === 0) stream.receiving.onData(packet, transmission, timestamp, frame, end, nowMs)
     else stream.receiving.onPiece(packet, transmission, timestamp, frame, end, nowMs)
   }

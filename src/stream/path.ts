@@ -71,6 +71,11 @@ export class Path {
     this.#probePackets = Math.max(this.#probePackets, 1)
   }
 
+  /** Does one more packet fill the window of the congestion control? */
+  get isFullAfterNext(): boolean {
+    return this.inFlightPackets + 1 >= this.congestion.windowPackets
+  }
+
   /** May a packet leave again? After {@link refill}; what is lost is not on its way, so the window does not count. */
   mayRepeat(): boolean {
     this.isPaceLimited = this.#tokensBytes <= 0 && this.#rate() !== Infinity

@@ -154,8 +154,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
-  transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
-    return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
+  transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean {
+    const flags = (stream.isOpener ? FLAG.opener : 0) | (waits ? FLAG.waits : 0)
+    return this.#transmitter.transmit(slot, flags, stream.id, packet, transmission)
   }
 
   /** Sends what streams have, in turns, as far as window, pace and link allow. False: the link is full. @internal */

@@ -36,7 +36,7 @@ export interface StreamPeer extends Sender {
   /** @internal */ readonly host: StreamHost
   /** What its streams share, to send and to receive. @internal */ readonly sending: SendingContext
   /** @internal */ readonly receiving: ReceivingContext
-  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
+  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean
   /** @internal */ sendBurst(stream: Stream, packets: number): void
   /** @internal */ suspectPath(): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
@@ -266,8 +266,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   /** @internal */
-  transmit(slot: FrameSlot, packet: number, transmission: number): boolean {
-    return this.peer.transmit(this, slot, packet, transmission)
+  transmit(slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean {
+    return this.peer.transmit(this, slot, packet, transmission, waits)
   }
 
   /** @internal */

@@ -24,10 +24,10 @@ export class Transmitter {
     this.#path = path
   }
 
-  /** `opener`: the flag of that name, or 0. False: the link is full. */
-  transmit(slot: FrameSlot, opener: number, stream: number, packet: number, transmission: number): boolean {
+  /** `streamFlags`: `opener` and `waits`, where they apply. False: the link is full. */
+  transmit(slot: FrameSlot, streamFlags: number, stream: number, packet: number, transmission: number): boolean {
     const isNumbered = packet !== UNNUMBERED
-    const flags = isNumbered ? opener | FLAG.numbered : opener
+    const flags = isNumbered ? streamFlags | FLAG.numbered : streamFlags
     writeDataHeader(slot.header, this.#route, flags, transmission, stream, isNumbered ? packet : 0, this.timestamp)
     const frame = slot.view(slot.length + this.#host.integrity.trailerBytes)
     // One without a number is sent once, and takes its chance.

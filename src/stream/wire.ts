@@ -26,9 +26,11 @@ export const FLAG = {
   piece: 0x08,
   /** The XOR of several packets of a group's stream. */
   repair: 0x10,
+  /** The sender waits: it sends nothing new before it hears how far the receiver is. */
+  waits: 0x20,
   mark: 0x40,
 } as const
-export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.piece | FLAG.repair | FLAG.mark
+export const KNOWN_FLAGS = FLAG.control | FLAG.opener | FLAG.numbered | FLAG.piece | FLAG.repair | FLAG.waits | FLAG.mark
 
 /** What protects a frame; section "Integrity". */
 export const INTEGRITY = { none: 0, crc32c: 1, secret: 2 } as const
