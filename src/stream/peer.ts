@@ -19,7 +19,7 @@ import type { PeerEvents, PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
-import { SHORT_WINDOW_BYTES, kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
+import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
 import { StreamTable } from './stream-table.js'
 import { Stream, type StreamPeer } from './stream.js'
 import { Transmitter } from './transmitter.js'
@@ -47,6 +47,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly #mtu: PathMtu
   #paceMs = Infinity
   #aliveMs: number
+  /** When the round trip was measured, or asked for, last. */
+  #sampledMs = -Infinity
   #closed = false
 
   /** @internal */
@@ -154,9 +156,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Completes a data frame and hands it to the link. False: the link is full. @internal */
-  transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean {
-    const flags = (stream.isOpener ? FLAG.opener : 0) | (waits ? FLAG.waits : 0)
-    return this.#transmitter.transmit(slot, flags, stream.id, packet, transmission)
+  transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean {
+    return this.#transmitter.transmit(slot, stream.isOpener ? FLAG.opener : 0, stream.id, packet, transmission)
   }
 
   /** Sends what streams have, in turns, as far as window, pace and link allow. False: the link is full. @internal */
@@ -268,8 +269,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#sampleRoundTrip(timestamp, 0, nowMs)
   }
 
-  /** Asks whether the peer is there. @internal */
+  /** Who only receives learns the round trip by asking. @internal */
+  refreshRoundTrip(nowMs: number): void {
+    if (nowMs - this.#sampledMs >= SAMPLE_INTERVAL_MS) this.ping(nowMs)
+  }
+
+  /** Asks whether the peer is there, and how far. @internal */
   ping(nowMs: number): void {
+    this.#sampledMs = nowMs
     this.sendControl({ type: TYPE.ping, timestamp: this.host.timestamp(nowMs) })
   }
 
@@ -374,7 +381,6 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       label: frame.label,
       windowPackets: frame.windowPackets,
       windowBytes: frame.windowPackets * this.#path.frameBytes,
-      shortWindowBytes: SHORT_WINDOW_BYTES,
       ordered: (frame.options & OPEN_OPTION.unordered) === 0,
       initialPacket: frame.packet,
       allowHalfOpen: false,
@@ -416,6 +422,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const elapsed = (this.host.timestamp(nowMs) - timestamp) >>> 0
     // 0 says nothing; older than a minute, or from the future, is nonsense.
     if (timestamp === 0 || elapsed > MAX_SAMPLE_MICROSECONDS || delayMicroseconds > elapsed) return
+    this.#sampledMs = nowMs
     this.#path.roundTrip.update((elapsed - delayMicroseconds) / 1000)
   }
 
@@ -428,5 +435,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
 const MAX_SAMPLE_MICROSECONDS = 60e6
+/** While data comes, the round trip is known at least so well. */
+const SAMPLE_INTERVAL_MS = 100
 /** No timer of a process that runs is so late. */
 const STOOD_STILL_MS = 100

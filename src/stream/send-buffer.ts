@@ -9,8 +9,6 @@ export interface SendBufferOptions {
   readonly windowPackets: number
   /** The same in bytes: counts when frames have become longer. */
   readonly windowBytes: number
-  /** The same where the round trip is short: what is written again and again is to stay in the processor's cache. */
-  readonly shortWindowBytes: number
 }
 
 /**
@@ -46,10 +44,8 @@ export class SendBuffer {
 
   /** Packets that may be between the oldest that is not acknowledged and the newest. */
   get windowPackets(): number {
-    const { windowPackets, windowBytes, shortWindowBytes } = this.#options
-    const { roundTrip, frameBytes } = this.#context.path
-    const bytes = roundTrip.isShort ? shortWindowBytes : windowBytes
-    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(bytes / frameBytes)))
+    const { windowPackets, windowBytes } = this.#options
+    return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(windowBytes / this.#context.path.frameBytes)))
   }
 
   /** Was a message refused since there was room? */

@@ -122,7 +122,7 @@ export class SendHalf implements Sending {
     const buffer = this.#buffer
     const { next, ring } = buffer
     if (next === buffer.filled) return Sent.nothing
-    if (!this.#owner.transmit(ring.slots[next & ring.mask]!, this.#wire(next), 0, this.#isLast(next))) return Sent.linkFull
+    if (!this.#owner.transmit(ring.slots[next & ring.mask]!, this.#wire(next), 0)) return Sent.linkFull
     buffer.onSent(nowMs)
     this.#inFlight++
     this.#context.path.inFlightPackets++
@@ -230,27 +230,20 @@ export class SendHalf implements Sending {
     this.#lost.push(packet)
   }
 
-  /** Can nothing follow this new packet, although there is more, before the receiver says something? */
-  #isLast(packet: number): boolean {
-    const { filled, hasRest, isRefusing } = this.#buffer
-    return this.#context.path.isFullAfterNext || (packet + 1 === filled && (hasRest || isRefusing))
-  }
-
   #sendLost(nowMs: number): Sent {
     const buffer = this.#buffer
-    const { path } = this.#context
     while (this.#lostHead < this.#lost.length) {
       const packet = this.#lost[this.#lostHead]!
       if (buffer.isMarked(packet)) {
         const { slots, counts, timesMs, mask } = buffer.ring
         const at = packet & mask
         const transmission = counts[at]!
-        if (!this.#owner.transmit(slots[at]!, this.#wire(packet), transmission, path.isFullAfterNext)) return Sent.linkFull
+        if (!this.#owner.transmit(slots[at]!, this.#wire(packet), transmission)) return Sent.linkFull
         counts[at] = Math.min(transmission + 1, 255)
         timesMs[at] = nowMs
         buffer.unmark(packet)
         this.#inFlight++
-        path.inFlightPackets++
+        this.#context.path.inFlightPackets++
         this.counters.packetsRetransmitted++
         this.#lostHead++
         return Sent.packet

@@ -49,8 +49,8 @@ export interface SendingContext {
 
 /** What a sending direction needs of its stream. */
 export interface SendingOwner {
-  /** @internal Hands a data frame to the link. `waits`: nothing new follows before the next status. False: the link is full. */
-  transmit(slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean
+  /** @internal Hands a data frame to the link. False: the link is full. */
+  transmit(slot: FrameSlot, packet: number, transmission: number): boolean
   /** @internal There is room after a refusal. */
   onDrain(): void
   /** @internal A packet does not arrive, however often it is sent. */

@@ -18,8 +18,7 @@ export interface StreamOptions {
   label?: string
   /**
    * Bytes between the oldest that is not acknowledged and the newest, in each direction: the send buffer, and what a receiver that does
-   * not read makes its node keep. Counted in frames. Default 4 MiB, of which 1 MiB is used
-   * while the round trip is very short.
+   * not read makes its node keep. Counted in frames. Default 4 MiB.
    */
   windowBytes?: number
   /**
@@ -40,7 +39,6 @@ export interface ResolvedStreamOptions {
   readonly label: string
   readonly windowPackets: number
   readonly windowBytes: number
-  readonly shortWindowBytes: number
   readonly ordered: boolean
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
@@ -76,7 +74,6 @@ export function resolveStreamOptions(
     label,
     windowPackets,
     windowBytes: windowPackets * frameBytes,
-    shortWindowBytes: options.windowBytes === undefined ? SHORT_WINDOW_BYTES : windowPackets * frameBytes,
     ordered: options.ordered !== false,
     initialPacket:
       options.initialPacket === undefined
@@ -104,5 +101,4 @@ export function kindOf(wire: number): StreamKind {
 }
 
 const DEFAULT_WINDOW_BYTES = 4 << 20
-export const SHORT_WINDOW_BYTES = 1 << 20
 const MAX_WINDOW_BYTES = 2 ** 31 - 1

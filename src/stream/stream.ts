@@ -36,9 +36,10 @@ export interface StreamPeer extends Sender {
   /** @internal */ readonly host: StreamHost
   /** What its streams share, to send and to receive. @internal */ readonly sending: SendingContext
   /** @internal */ readonly receiving: ReceivingContext
-  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean
+  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
   /** @internal */ sendBurst(stream: Stream, packets: number): void
   /** @internal */ suspectPath(): void
+  /** @internal */ refreshRoundTrip(nowMs: number): void
   /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
   /** @internal */ sendReset(stream: Stream, reason: number): void
   /** @internal */ forget(stream: Stream, reason: number): void
@@ -266,8 +267,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   /** @internal */
-  transmit(slot: FrameSlot, packet: number, transmission: number, waits: boolean): boolean {
-    return this.peer.transmit(this, slot, packet, transmission, waits)
+  transmit(slot: FrameSlot, packet: number, transmission: number): boolean {
+    return this.peer.transmit(this, slot, packet, transmission)
   }
 
   /** @internal */
@@ -389,6 +390,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     const status = receiving.takeStatus(nowMs)
     if (status !== undefined) {
       sayStatus(this, status, this.group?.missed ?? 0)
+      this.peer.refreshRoundTrip(nowMs)
       // If this is lost, the sender asks, and is told that the stream was finished.
       this.#isEndSaid = status.isEnded && this.isGroup
     }

@@ -24,10 +24,11 @@ export class Transmitter {
     this.#path = path
   }
 
-  /** `streamFlags`: `opener` and `waits`, where they apply. False: the link is full. */
-  transmit(slot: FrameSlot, streamFlags: number, stream: number, packet: number, transmission: number): boolean {
+  /** `opener`: the flag of that name, or 0. False: the link is full. */
+  transmit(slot: FrameSlot, opener: number, stream: number, packet: number, transmission: number): boolean {
     const isNumbered = packet !== UNNUMBERED
-    const flags = isNumbered ? streamFlags | FLAG.numbered : streamFlags
+    const waits = this.#path.isFullAfterNext ? FLAG.waits : 0
+    const flags = isNumbered ? opener | waits | FLAG.numbered : opener
     writeDataHeader(slot.header, this.#route, flags, transmission, stream, isNumbered ? packet : 0, this.timestamp)
     const frame = slot.view(slot.length + this.#host.integrity.trailerBytes)
     // One without a number is sent once, and takes its chance.

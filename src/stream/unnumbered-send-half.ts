@@ -103,7 +103,7 @@ export class UnnumberedSendHalf implements Sending {
   sendNext(nowMs: number): Sent {
     const slot = this.#queue[0]
     if (slot === undefined) return Sent.nothing
-    if (!this.#owner.transmit(slot, UNNUMBERED, 0, false)) return Sent.linkFull
+    if (!this.#owner.transmit(slot, UNNUMBERED, 0)) return Sent.linkFull
     this.#queue.shift()
     this.#context.pool.give(slot)
     this.counters.packetsSent++
