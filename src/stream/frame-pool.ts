@@ -1,4 +1,4 @@
-import { DATA_HEADER_BYTES } from './wire.js'
+import { DATA, DATA_HEADER_BYTES } from './wire.js'
 
 /** Memory for one frame, with a view of its first bytes that is kept while the length stays. */
 export class FrameSlot {
@@ -14,6 +14,13 @@ export class FrameSlot {
     this.memory = memory
     this.header = new Int32Array(memory.buffer, memory.byteOffset, Math.min(memory.length, DATA_HEADER_BYTES) >> 2)
     this.#view = memory
+  }
+
+  /** Takes a copy of a data frame whose chunks end at `end`. */
+  fill(frame: Buffer, end: number): void {
+    this.memory.set(frame.length === end ? frame : frame.subarray(0, end))
+    this.length = end
+    this.cursor = DATA.chunks
   }
 
   /** The first `length` bytes. */

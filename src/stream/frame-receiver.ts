@@ -59,7 +59,7 @@ export class FrameReceiver implements BatchReceiver {
     const peer = this.#peers.find(readUint32(frame, HEADER.senderPlace), readUint32(frame, HEADER.senderLife))
     if (peer === undefined) return this.#receiveFromUnknown(frame, end, endpoint, nowMs)
     if (endpoint !== peer.endpoint && !endpoint.equals(peer.endpoint)) return this.#countDrop('wrongEndpoint')
-    peer.lastHeardMs = nowMs
+    peer.alive.heardMs = nowMs
     const flags = frame[HEADER.flags]!
     if ((flags & FLAG.control) === 0) this.#receiveData(peer, frame, flags, end, nowMs)
     else this.#receiveControl(peer, frame, flags, end, nowMs)

@@ -62,7 +62,7 @@ export class GroupFrameReceiver {
       this.#host.countDrop('unknownPeer')
       return undefined
     }
-    peer.lastHeardMs = nowMs
+    peer.alive.heardMs = nowMs
     const stream = peer.findGroup(group)
     if (stream === undefined) this.#host.countDrop('unknownStream')
     return stream

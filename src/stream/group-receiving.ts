@@ -4,11 +4,12 @@ import { GroupNaks, type KnownTerms } from './group-naks.js'
 import { GroupStatuses } from './group-statuses.js'
 import type { StreamHost } from './host.js'
 import { PacketHistory } from './packet-history.js'
-import type { ReceiveHalf, ReceivingSchedules } from './receive-half.js'
+import type { ReceiveHalf } from './receive-half.js'
 import type { ReceiveWindow } from './receive-window.js'
 import { repairMask } from './repair-code.js'
 import { RepairDecoder } from './repair-decoder.js'
 import type { ReceivingContext, ReceivingOwner } from './receiving.js'
+import type { ReceivingSchedules } from './receiving-schedules.js'
 import { isEmpty, lastBit } from './span-mask.js'
 import { RESET_REASON } from './wire.js'
 
@@ -61,7 +62,7 @@ export class GroupReceiving {
         const isImplied = (packet: number): boolean => this.#decoder.keptRows > 0 && this.#decoder.isImplied(packet)
         return (this.#naks = new GroupNaks(window, roundTrip, this.#random, this.#terms, isImplied))
       },
-      statuses: ({ windowPackets }) => new GroupStatuses(windowPackets, this.#random, this.#terms),
+      statuses: (windowPackets) => new GroupStatuses(windowPackets, this.#random, this.#terms),
     }
   }
 

@@ -11,13 +11,13 @@ import {
 } from './group-sending.js'
 import { fromWire, toWire } from './packet-ring.js'
 import { RepairPlanner, type Echo, type RepairJob } from './repair-planner.js'
-import { SendBuffer } from './send-buffer.js'
-import type { SendHalfOptions } from './send-half.js'
+import { SendBuffer, type SendBufferOptions } from './send-buffer.js'
 import { Sent, emptySendCounters, type Heartbeat, type SendingContext } from './sending.js'
 import { intersection, isEmpty, rangeMask } from './span-mask.js'
 import { SPAN_PACKETS } from './wire.js'
 
-export interface GroupSendHalfOptions extends SendHalfOptions {
+export interface GroupSendHalfOptions extends SendBufferOptions {
+  readonly initialPacket: number
   /** Do frames leave once for all? Otherwise once for each receiver. */
   readonly isMulticast: boolean
 }

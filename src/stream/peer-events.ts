@@ -1,3 +1,4 @@
+import type { Path } from './path.js'
 import type { StreamError } from './stream-error.js'
 import type { Stream } from './stream.js'
 
@@ -21,4 +22,16 @@ export interface PeerStatistics {
   /** The longest frame sent to it. */
   frameBytes: number
   streams: number
+}
+
+export function peerStatistics({ roundTrip, inFlightPackets, congestion, frameBytes }: Path, streams: number): PeerStatistics {
+  return {
+    roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
+    roundTripVariationMs: roundTrip.variationMs,
+    minRoundTripMs: roundTrip.minMs,
+    inFlightPackets,
+    windowPackets: congestion.windowPackets,
+    frameBytes,
+    streams,
+  }
 }

@@ -9,21 +9,22 @@ import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
-import { groupOptionsOf } from './group-receiving.js'
+import { Liveness } from './liveness.js'
 import { Path } from './path.js'
 import { PendingResets } from './pending-resets.js'
 import { PathMtu } from './path-mtu.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
-import type { PeerEvents, PeerStatistics } from './peer-events.js'
+import { peerStatistics, type PeerEvents, type PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
 import { StreamError } from './stream-error.js'
-import { kindOf, resolveStreamOptions, type StreamOptions } from './stream-options.js'
+import { acceptedOptions, resolveStreamOptions, termsOf, type StreamOptions, type StreamTerms } from './stream-options.js'
+import type { StreamPeer } from './stream-peer.js'
 import { StreamTable } from './stream-table.js'
-import { Stream, type StreamPeer } from './stream.js'
+import { Stream } from './stream.js'
 import { Transmitter } from './transmitter.js'
-import { BYE_REASON, FLAG, MIN_FRAME_BYTES, OPEN_OPTION, RESET_REASON, TYPE } from './wire.js'
+import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
 export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
@@ -36,17 +37,18 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** @internal */ readonly receiving: ReceivingContext
   /** @internal */ deadlineMs = Infinity
   /** @internal */ queueIndex = -1
-  /** @internal */ lastHeardMs: number
+  /** @internal */ readonly alive: Liveness
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   #groups: PeerGroups<Stream> | undefined
   readonly #resets = new PendingResets()
+  /** Of the latest stream. */
+  #terms: StreamTerms | undefined
   readonly #path: Path
   readonly #transmitter: Transmitter
   readonly #mtu: PathMtu
   #paceMs = Infinity
-  #aliveMs: number
   /** When the round trip was measured, or asked for, last. */
   #sampledMs = -Infinity
   #closed = false
@@ -74,8 +76,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
-    this.lastHeardMs = nowMs
-    this.#aliveMs = nowMs + host.keepAliveMs
+    this.alive = new Liveness(host, nowMs)
     this.#reschedule()
   }
 
@@ -97,6 +98,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     return this.#closed
   }
 
+  /** @internal */
+  shareTerms(terms: StreamTerms): StreamTerms {
+    return (this.#terms = termsOf(terms, this.#terms))
+  }
+
   /** The highest id that it gave a stream; undefined: none. Set when it comes again in the same life. @internal */
   get highestId(): number | undefined {
     return this.#streams.remoteHighest
@@ -114,16 +120,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** How the way to the peer stands; a copy. */
   stats(): PeerStatistics {
-    const { roundTrip, inFlightPackets, congestion, frameBytes } = this.#path
-    return {
-      roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
-      roundTripVariationMs: roundTrip.variationMs,
-      minRoundTripMs: roundTrip.minMs,
-      inFlightPackets,
-      windowPackets: congestion.windowPackets,
-      frameBytes,
-      streams: this.#streams.size,
-    }
+    return peerStatistics(this.#path, this.#streams.size)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -292,7 +289,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       this.#paceMs = Infinity
       this.host.flushLater(this)
     }
-    if (nowMs >= this.#aliveMs) this.#checkAlive(nowMs)
+    if (nowMs >= this.alive.dueMs) this.#checkAlive(nowMs)
     if (this.#closed) return
     this.#sayResets(nowMs)
     this.#probePath(nowMs)
@@ -376,17 +373,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #accept(frame: OpenFrame | OpenGroupFrame): void {
-    const stream = new Stream(this, frame.stream, false, {
-      kind: kindOf(frame.kind),
-      label: frame.label,
-      windowPackets: frame.windowPackets,
-      windowBytes: frame.windowPackets * this.#path.frameBytes,
-      ordered: (frame.options & OPEN_OPTION.unordered) === 0,
-      initialPacket: frame.packet,
-      allowHalfOpen: false,
-      signal: undefined,
-      ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, this.host) } : {}),
-    })
+    const stream = new Stream(this, frame.stream, false, acceptedOptions(frame, this.#path.frameBytes, this.host))
     this.#streams.add(stream)
     if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
@@ -401,41 +388,29 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #checkAlive(nowMs: number): void {
-    // This process stood still: what has come meanwhile was not looked at yet.
-    const lateMs = nowMs - this.#aliveMs
-    if (lateMs > STOOD_STILL_MS) this.lastHeardMs += lateMs
-    const silenceMs = nowMs - this.lastHeardMs
-    if (silenceMs >= this.host.peerTimeoutMs) {
+    const { alive } = this
+    const state = alive.check(nowMs)
+    if (state === 'gone') {
+      const silence = `${Math.round(alive.silenceMs(nowMs))} ms`
       this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent })
-      this.destroy(
-        new StreamError('ERR_PEER_SILENT', `Nothing was heard from ${this.endpoint.toString()} for ${Math.round(silenceMs)} ms`),
-      )
+      this.destroy(new StreamError('ERR_PEER_SILENT', `Nothing was heard from ${this.endpoint.toString()} for ${silence}`))
       return
     }
-    if (silenceMs >= this.host.keepAliveMs || !this.#path.roundTrip.hasSample) this.ping(nowMs)
+    if (state === 'silent' || !this.#path.roundTrip.hasSample) this.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-    // Not later than the silence becomes too long; and time is to go on, however little of it is left.
-    this.#aliveMs = nowMs + Math.max(1, Math.min(this.host.keepAliveMs, this.host.peerTimeoutMs - silenceMs))
   }
 
   #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
-    const elapsed = (this.host.timestamp(nowMs) - timestamp) >>> 0
-    // 0 says nothing; older than a minute, or from the future, is nonsense.
-    if (timestamp === 0 || elapsed > MAX_SAMPLE_MICROSECONDS || delayMicroseconds > elapsed) return
-    this.#sampledMs = nowMs
-    this.#path.roundTrip.update((elapsed - delayMicroseconds) / 1000)
+    if (this.#path.roundTrip.sample(timestamp, delayMicroseconds, this.host.timestamp(nowMs))) this.#sampledMs = nowMs
   }
 
   #reschedule(): void {
     if (this.#closed) return
-    this.host.schedule(this, Math.min(this.#aliveMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
+    this.host.schedule(this, Math.min(this.alive.dueMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
   }
 }
 
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
-const MAX_SAMPLE_MICROSECONDS = 60e6
 /** While data comes, the round trip is known at least so well. */
 const SAMPLE_INTERVAL_MS = 100
-/** No timer of a process that runs is so late. */
-const STOOD_STILL_MS = 100

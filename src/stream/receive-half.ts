@@ -2,7 +2,6 @@ import { Assembly, type AssemblyOwner } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
 import type { FrameSlot } from './frame-pool.js'
 import { EarlyMessages } from './early-messages.js'
-import { MissingPackets } from './missing-packets.js'
 import { Pieces } from './pieces.js'
 import { DONE, GONE, ReceiveWindow } from './receive-window.js'
 import {
@@ -11,24 +10,13 @@ import {
   type NakSchedule,
   type ReceiveCounters,
   type ReceivingContext,
-  type ReceivingOptions,
   type ReceivingOwner,
   type Status,
   type StatusSchedule,
 } from './receiving.js'
-import { PromptStatuses } from './status-schedule.js'
+import { TO_ONE } from './receiving-schedules.js'
+import type { StreamTerms } from './stream-options.js'
 import { DATA, RESET_REASON } from './wire.js'
-
-/** How a receiving half decides what to say, and when. */
-export interface ReceivingSchedules {
-  naks(window: ReceiveWindow, context: ReceivingContext): NakSchedule
-  statuses(options: ReceivingOptions, context: ReceivingContext): StatusSchedule
-}
-
-const TO_ONE: ReceivingSchedules = {
-  naks: (window, { roundTrip }) => new MissingPackets(window, roundTrip),
-  statuses: ({ windowPackets }, { roundTrip }) => new PromptStatuses(windowPackets, roundTrip),
-}
 
 /**
  * The other side's packets of one direction of a stream, from frames to messages. Pure: frames and time come in; messages, status and
@@ -36,7 +24,7 @@ const TO_ONE: ReceivingSchedules = {
  */
 export class ReceiveHalf implements AssemblyOwner {
   readonly counters: ReceiveCounters
-  readonly #options: ReceivingOptions
+  readonly #terms: StreamTerms
   readonly #context: ReceivingContext
   readonly #owner: ReceivingOwner
   readonly #window: ReceiveWindow
@@ -56,23 +44,17 @@ export class ReceiveHalf implements AssemblyOwner {
   #timestamp = 0
   #timestampMs = 0
 
-  /** @param before One that had become idle, in whose place this comes. */
-  constructor(
-    options: ReceivingOptions,
-    context: ReceivingContext,
-    owner: ReceivingOwner,
-    schedules = TO_ONE,
-    before?: IdleReceiving,
-  ) {
-    this.counters = before?.counters ?? emptyReceiveCounters()
-    this.#isPaused = before?.isPaused ?? true
-    this.#options = options
+  /** @param before What is left of the one that had become idle, in whose place this comes. */
+  constructor(terms: StreamTerms, context: ReceivingContext, owner: ReceivingOwner, before: IdleReceiving, schedules = TO_ONE) {
+    this.counters = before.counters ?? emptyReceiveCounters()
+    this.#isPaused = before.isPaused
+    this.#terms = terms
     this.#context = context
     this.#owner = owner
-    this.#window = new ReceiveWindow(before?.position ?? options.initialPacket, context.pool, context.budget)
+    this.#window = new ReceiveWindow(before.position, context.pool, context.budget)
     this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
     this.#naks = schedules.naks(this.#window, context)
-    this.#statuses = schedules.statuses(options, context)
+    this.#statuses = schedules.statuses(terms.windowPackets, context)
   }
 
   get deadlineMs(): number {
@@ -142,8 +124,8 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** A data frame without a number. */
   onUnnumbered(frame: Buffer, end: number): void {
-    if (this.#isDisposed || this.#hasEnded) return
-    if (this.#isPaused || this.#isDelivering) {
+    if (this.#isDisposed) return
+    if (this.#isPaused || this.#isDelivering || this.#hasEnded) {
       this.counters.unread++
       return
     }
@@ -160,7 +142,7 @@ export class ReceiveHalf implements AssemblyOwner {
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
     this.#statuses.force()
-    if (this.#options.kind === 'fireAndForget') {
+    if (this.#terms.kind === 'fireAndForget') {
       if (isFinal) this.#final = this.#window.next
       this.#deliverQueued()
       return
@@ -168,8 +150,11 @@ export class ReceiveHalf implements AssemblyOwner {
     const window = this.#window
     const floor = window.fromWire(floorWire)
     const next = window.fromWire(nextWire)
-    if ((floor > next || next > this.#limit()) && this.#options.kind === 'reliable') return
-    if (this.#options.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
+    if ((floor > next || next > this.#limit()) && this.#terms.kind === 'reliable') {
+      this.counters.beyondWindow++
+      return
+    }
+    if (this.#terms.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
     this.noticeUpTo(next, nowMs)
     if (isFinal && next >= window.highest) this.#final = next
     this.#deliverQueued()
@@ -256,7 +241,7 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** The first packet that may not be sent yet. */
   #limit(): number {
-    return this.#window.consumed + this.#options.windowPackets
+    return this.#window.consumed + this.#terms.windowPackets
   }
 
   /** Does everything wait for this packet, the user as well? For it there is memory whatever else is short. */
@@ -288,7 +273,7 @@ export class ReceiveHalf implements AssemblyOwner {
   /** Its reader stopped in the middle of a frame. Memory for the rest is always to be had: it is one frame. */
   #keepRest(frame: Buffer, end: number): void {
     const slot = this.#context.pool.take(true)!
-    fill(slot, frame, end)
+    slot.fill(frame, end)
     slot.cursor = this.#assembly.at
     this.#window.putBack(slot)
     // The reader may have changed its mind.
@@ -316,11 +301,11 @@ export class ReceiveHalf implements AssemblyOwner {
     }
     this.counters.packetsReceived++
     if (!isNext) this.counters.reordered++
-    fill(slot, frame, end)
+    slot.fill(frame, end)
     window.put(packet, slot)
     if (window.next === window.highest) this.#naks.onComplete()
     this.#deliverQueued()
-    if (this.#options.ordered || packet <= window.next) return
+    if (this.#terms.ordered || packet <= window.next) return
     this.#early ??= new EarlyMessages(window, this.#context.maxMessageBytes, this.#context.budget)
     this.#early.add(packet)
     this.#deliverEarly(packet, true)
@@ -419,10 +404,4 @@ export class ReceiveHalf implements AssemblyOwner {
     window.consume()
     return read
   }
-}
-
-function fill(slot: FrameSlot, frame: Buffer, end: number): void {
-  slot.memory.set(frame.length === end ? frame : frame.subarray(0, end))
-  slot.length = end
-  slot.cursor = DATA.chunks
 }

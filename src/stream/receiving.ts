@@ -3,14 +3,6 @@ import type { PacketRange } from './control-frame.js'
 import type { FrameSource } from './frame-share.js'
 import type { RoundTrip } from './round-trip.js'
 
-export interface ReceivingOptions {
-  readonly kind: 'reliable' | 'bestEffort' | 'fireAndForget'
-  readonly initialPacket: number
-  readonly windowPackets: number
-  /** Are messages delivered in their order? Otherwise as soon as they are complete. */
-  readonly ordered: boolean
-}
-
 /** What a receiving direction shares with the others from the same peer. */
 export interface ReceivingContext {
   readonly pool: FrameSource
@@ -72,13 +64,13 @@ export interface ReceiveCounters {
   duplicates: number
   /** Packets that came out of order, and waited for others. */
   reordered: number
-  /** Packets dropped because they are beyond the window: the other side breaks the rules, or very late ones. */
+  /** Packets and heartbeats dropped because they are beyond the window: the other side breaks the rules, or very late ones. */
   beyondWindow: number
   /** Packets, and pieces of packets, dropped for lack of memory; they are asked for again. */
   noMemory: number
   /** Packets that were given up: a best-effort stream's. */
   packetsLost: number
-  /** Packets dropped because nobody was reading: a fire-and-forget stream's. */
+  /** Packets dropped because nobody was reading, or they came behind the end: a fire-and-forget stream's. */
   unread: number
   naksSent: number
   statusesSent: number
@@ -89,7 +81,8 @@ export interface ReceiveCounters {
 
 /** What is left of a half while nothing happens. */
 export interface IdleReceiving {
-  readonly counters: ReceiveCounters
+  /** Undefined: it has never been anything else. */
+  readonly counters: ReceiveCounters | undefined
   /** The number of the next packet, as on the wire. */
   readonly position: number
   readonly isPaused: boolean

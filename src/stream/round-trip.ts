@@ -27,6 +27,17 @@ export class RoundTrip {
     this.smoothedMs = 0.875 * this.smoothedMs + 0.125 * sample
   }
 
+  /**
+   * A frame left at `timestamp` (microseconds, modulo 2^32; 0: none), and its answer, which waited `delayMicroseconds`, comes now. False: that
+   * is nonsense.
+   */
+  sample(timestamp: number, delayMicroseconds: number, now: number): boolean {
+    const elapsed = (now - timestamp) >>> 0
+    if (timestamp === 0 || elapsed > MAX_SAMPLE_MICROSECONDS || delayMicroseconds > elapsed) return false
+    this.update((elapsed - delayMicroseconds) / 1000)
+    return true
+  }
+
   /** How long an answer may take before one asks again: RFC 9002, section 6.2.1. */
   probeTimeoutMs(answerDelayMs: number): number {
     return this.smoothedMs + Math.max(4 * this.variationMs, GRANULARITY_MS) + answerDelayMs
@@ -54,5 +65,7 @@ const LOSS_ROUND_TRIPS = 9 / 8
 const SHORT_MS = 1
 /** Longer than that are processes that wait for a processor: then more is to be on the way. */
 const STILL_SHORT_MS = 3
+/** Older than a minute, or from the future. */
+const MAX_SAMPLE_MICROSECONDS = 60e6
 const MAX_BACKOFF = 6
 const MAX_PROBE_DELAY_MS = 500

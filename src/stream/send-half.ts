@@ -12,10 +12,6 @@ import {
   type SendingOwner,
 } from './sending.js'
 
-export interface SendHalfOptions extends SendBufferOptions {
-  readonly initialPacket: number
-}
-
 /**
  * The numbered packets of one direction of a stream, from the user's messages to what has arrived: when each leaves, whether it has
  * arrived or is to leave again, and when to ask.
@@ -23,7 +19,7 @@ export interface SendHalfOptions extends SendBufferOptions {
 export class SendHalf implements Sending {
   readonly counters: SendCounters
   readonly #owner: SendingOwner
-  readonly #options: SendHalfOptions
+  readonly #options: SendBufferOptions
   /** On the wire, of the packet that is 0 here. */
   readonly #initialPacket: number
   readonly #context: SendingContext
@@ -44,16 +40,16 @@ export class SendHalf implements Sending {
   #probeMs = Infinity
   #probes = 0
 
-  /** @param position The number of the first packet, if others were sent by one that had become idle; and what that had counted. */
+  /** @param initialPacket The number of the first packet. `counters`: what one in whose place this comes had counted. */
   constructor(
-    options: SendHalfOptions,
+    options: SendBufferOptions,
     context: SendingContext,
     owner: SendingOwner,
-    position = options.initialPacket,
+    initialPacket: number,
     counters = emptySendCounters(),
   ) {
     this.counters = counters
-    this.#initialPacket = position
+    this.#initialPacket = initialPacket
     this.#options = options
     this.#context = context
     this.#owner = owner

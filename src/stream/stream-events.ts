@@ -32,7 +32,7 @@ export interface StreamStatistics extends SendCounters, ReceiveCounters {
 export function streamStatistics(path: Path, halves: Halves): StreamStatistics {
   const { sending, receiving } = halves
   return {
-    ...halves.counters(),
+    ...halves.counted(),
     sendQueuePackets: sending?.queuedPackets ?? 0,
     receiveQueuePackets: receiving?.queuedPackets ?? 0,
     limitedBy: path.limit(sending?.hasWork === true, sending?.isWindowFull === true),

@@ -1,7 +1,10 @@
 import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
-import type { GroupOptions } from './group-receiving.js'
+import type { OpenFrame } from './control-frame.js'
+import type { OpenGroupFrame } from './group-frame.js'
+import { groupOptionsOf, type GroupOptions } from './group-receiving.js'
+import type { StreamHost } from './host.js'
 import { MIN_WINDOW_PACKETS } from './send-buffer.js'
-import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS } from './wire.js'
+import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS, OPEN_OPTION, TYPE } from './wire.js'
 
 /** What a stream promises. */
 export type StreamKind = 'fireAndForget' | 'bestEffort' | 'reliable'
@@ -34,12 +37,26 @@ export interface StreamOptions {
   signal?: AbortSignal
 }
 
-export interface ResolvedStreamOptions {
+/** What a stream is held to as long as it lives. */
+export interface StreamTerms {
   readonly kind: StreamKind
-  readonly label: string
   readonly windowPackets: number
   readonly windowBytes: number
   readonly ordered: boolean
+}
+
+/** The terms alone: `known` itself if they are the same, because most of many streams have the same. */
+export function termsOf({ kind, windowPackets, windowBytes, ordered }: StreamTerms, known: StreamTerms | undefined): StreamTerms {
+  const isSame =
+    known?.kind === kind &&
+    known.windowPackets === windowPackets &&
+    known.windowBytes === windowBytes &&
+    known.ordered === ordered
+  return isSame ? known : { kind, windowPackets, windowBytes, ordered }
+}
+
+export interface ResolvedStreamOptions extends StreamTerms {
+  readonly label: string
   readonly initialPacket: number
   readonly allowHalfOpen: boolean
   readonly signal: AbortSignal | undefined
@@ -96,7 +113,23 @@ export function checkSignal(name: string, signal: unknown): void {
   }
 }
 
-export function kindOf(wire: number): StreamKind {
+/** The options of a stream that the other side has opened. */
+export function acceptedOptions(frame: OpenFrame | OpenGroupFrame, frameBytes: number, host: StreamHost): ResolvedStreamOptions {
+  const { kind, label, windowPackets, options, packet } = frame
+  return {
+    kind: kindOf(kind),
+    label,
+    windowPackets,
+    windowBytes: windowPackets * frameBytes,
+    ordered: (options & OPEN_OPTION.unordered) === 0,
+    initialPacket: packet,
+    allowHalfOpen: false,
+    signal: undefined,
+    ...(frame.type === TYPE.openGroup ? { membership: groupOptionsOf(frame, host) } : {}),
+  }
+}
+
+function kindOf(wire: number): StreamKind {
   return wire === KIND.reliable ? 'reliable' : wire === KIND.bestEffort ? 'bestEffort' : 'fireAndForget'
 }
 

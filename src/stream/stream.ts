@@ -1,49 +1,23 @@
 import { EventEmitter } from 'node:events'
-import {
-  checkInteger,
-  closedError,
-  followListeners,
-  outOfRange,
-  throwLater,
-  throwingLater,
-  type Endpoint,
-} from '../core/index.js'
+import { checkInteger, closedError, followListeners, outOfRange, throwLater, throwingLater } from '../core/index.js'
 import { messageBytes } from './bytes.js'
-import type { ControlFrame, HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
 import { GroupReceiving, oneWay } from './group-receiving.js'
-import type { StreamHost } from './host.js'
 import { Halves } from './halves.js'
 import type { ReceiveHalf } from './receive-half.js'
-import type { ReceivingContext, ReceivingOwner } from './receiving.js'
+import type { ReceivingOwner } from './receiving.js'
 import { Repetition } from './repetition.js'
-import type { Sending, SendingContext, SendingOwner, Sent } from './sending.js'
+import type { Sending, SendingOwner, Sent } from './sending.js'
 import { StreamError, resetError } from './stream-error.js'
 import { streamStatistics, type StreamEvents, type StreamStatistics } from './stream-events.js'
 import { sayHeartbeat, sayNak, sayOpen, sayStatus } from './stream-speaker.js'
-import type { ResolvedStreamOptions, StreamKind, StreamOptions } from './stream-options.js'
+import type { ResolvedStreamOptions, StreamKind, StreamTerms } from './stream-options.js'
+import type { StreamPeer } from './stream-peer.js'
 import type { Sender, Talker } from './work-loop.js'
 import { HEARTBEAT_FLAG, RESET_REASON, STATUS_FLAG } from './wire.js'
-
-/** The peer of a stream, as the stream knows it: a `Peer`. */
-export interface StreamPeer extends Sender {
-  readonly endpoint: Endpoint
-  readonly name: string
-  openStream(options?: StreamOptions): Stream
-  close(options?: { deadlineMs?: number }): Promise<void>
-  /** @internal */ readonly host: StreamHost
-  /** What its streams share, to send and to receive. @internal */ readonly sending: SendingContext
-  /** @internal */ readonly receiving: ReceivingContext
-  /** @internal */ transmit(stream: Stream, slot: FrameSlot, packet: number, transmission: number): boolean
-  /** @internal */ sendBurst(stream: Stream, packets: number): void
-  /** @internal */ suspectPath(): void
-  /** @internal */ refreshRoundTrip(nowMs: number): void
-  /** @internal */ sendStreamControl(frame: ControlFrame, isOpener: boolean): void
-  /** @internal */ sendReset(stream: Stream, reason: number): void
-  /** @internal */ forget(stream: Stream, reason: number): void
-}
 
 /**
  * An independent sequence of messages to a peer and back. Ordered in each direction; no stream waits for another.
@@ -71,12 +45,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   isTouched = false
   /** Has data that may leave. @internal */
   isQueued = false
-  readonly #options: ResolvedStreamOptions
-  readonly #halves = new Halves()
+  readonly #terms: StreamTerms
+  readonly #halves: Halves
   /** Of one receiver of a group. @internal */ readonly group: GroupReceiving | undefined
   #isEndSaid = false
   /** Says that there is this stream, until the other side is known to know it. */
-  #opening: Repetition | undefined
+  #opening: Opening | undefined
   #isUserPaused = false
   #isReading = false
   /** Nobody reads any more: what comes is thrown away. */
@@ -99,8 +73,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.ordered = options.ordered
     this.label = options.label
     this.allowHalfOpen = options.allowHalfOpen
-    this.#options = options
-    this.#opening = isOpener ? new Repetition() : undefined
+    this.#terms = peer.shareTerms(options)
+    this.#halves = new Halves(options.initialPacket)
+    this.#opening = isOpener ? new Opening(options) : undefined
     this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
     this.group?.attach(this.receiving, this)
     if (options.signal !== undefined) this.#obey(options.signal)
@@ -228,7 +203,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   get receiving(): ReceiveHalf {
-    return this.#halves.receiver(this.#options, this.peer.receiving, this, this.group?.schedules)
+    return this.#halves.receiver(this.#terms, this.peer.receiving, this, this.group?.schedules)
   }
 
   /** The other side knows the stream. @internal */
@@ -314,7 +289,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** Says what there is to say: at the end of a batch, of a tick, and when a deadline has passed. @internal */
   settle(nowMs: number): void {
     if (this.#closed) return
-    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) sayOpen(this, this.#options)
+    if (this.#opening?.take(nowMs, this.peer.sending.path.roundTrip)) sayOpen(this, this.#opening.options)
     this.#sayHowFar(nowMs)
     const heartbeat = this.#opening === undefined ? this.#halves.sending?.takeHeartbeat(nowMs) : undefined
     if (heartbeat !== undefined) sayHeartbeat(this, heartbeat, nowMs)
@@ -381,7 +356,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   #sender(): Sending {
     if (this.isGroup) throw oneWay()
-    return this.#halves.sender(this.#options, this.peer.sending, this)
+    return this.#halves.sender(this.#terms, this.peer.sending, this)
   }
 
   #sayHowFar(nowMs: number): void {
@@ -416,6 +391,16 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   static {
     followListeners(this.prototype, (stream) => stream.#updateReading())
+  }
+}
+
+/** Says that there is a stream. */
+class Opening extends Repetition {
+  readonly options: ResolvedStreamOptions
+
+  constructor(options: ResolvedStreamOptions) {
+    super()
+    this.options = options
   }
 }
 
