@@ -1,9 +1,7 @@
-import { Assembly, type AssemblyOwner } from './assembly.js'
 import type { PacketRange } from './control-frame.js'
-import type { FrameSlot } from './frame-pool.js'
-import { EarlyMessages } from './early-messages.js'
+import { Delivery } from './delivery.js'
 import { Pieces } from './pieces.js'
-import { DONE, GONE, ReceiveWindow } from './receive-window.js'
+import { ReceiveWindow } from './receive-window.js'
 import {
   emptyReceiveCounters,
   type IdleReceiving,
@@ -16,30 +14,22 @@ import {
 } from './receiving.js'
 import { TO_ONE } from './receiving-schedules.js'
 import type { StreamTerms } from './stream-options.js'
-import { DATA, RESET_REASON } from './wire.js'
+import { RESET_REASON } from './wire.js'
 
 /**
  * The other side's packets of one direction of a stream, from frames to messages. Pure: frames and time come in; messages, status and
  * NAK go out.
  */
-export class ReceiveHalf implements AssemblyOwner {
+export class ReceiveHalf {
   readonly counters: ReceiveCounters
   readonly #terms: StreamTerms
   readonly #context: ReceivingContext
   readonly #owner: ReceivingOwner
   readonly #window: ReceiveWindow
-  readonly #assembly: Assembly
+  readonly #delivery: Delivery
   readonly #naks: NakSchedule
   readonly #statuses: StatusSchedule
-  /** Of a stream that is not ordered, once something is missing. */
-  #early: EarlyMessages | undefined
   #pieces: Pieces | undefined
-  /** The first packet that does not exist, once that is known. */
-  #final = Infinity
-  #hasEnded = false
-  #isPaused: boolean
-  #isDelivering = false
-  #isDisposed = false
   /** Of the latest frame that said when it left. */
   #timestamp = 0
   #timestampMs = 0
@@ -47,32 +37,30 @@ export class ReceiveHalf implements AssemblyOwner {
   /** @param before What is left of the one that had become idle, in whose place this comes. */
   constructor(terms: StreamTerms, context: ReceivingContext, owner: ReceivingOwner, before: IdleReceiving, schedules = TO_ONE) {
     this.counters = before.counters ?? emptyReceiveCounters()
-    this.#isPaused = before.isPaused
     this.#terms = terms
     this.#context = context
     this.#owner = owner
     this.#window = new ReceiveWindow(before.position, context.pool, context.budget)
-    this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
     this.#naks = schedules.naks(this.#window, context)
     this.#statuses = schedules.statuses(terms.windowPackets, context)
+    this.#delivery = new Delivery(context, owner, this.#window, this.#statuses, this.counters, before.isPaused)
   }
 
   get deadlineMs(): number {
-    return this.#isDisposed ? Infinity : Math.min(this.#statuses.deadlineMs, this.#naks.deadlineMs)
+    return this.#delivery.isDisposed ? Infinity : Math.min(this.#statuses.deadlineMs, this.#naks.deadlineMs)
   }
 
   get hasEnded(): boolean {
-    return this.#hasEnded
+    return this.#delivery.hasEnded
   }
 
   /** What is to be kept of this while nothing happens; undefined: something does. */
   whenIdle(): IdleReceiving | undefined {
     const { consumed, highest } = this.#window
-    const waits = consumed !== highest || this.#final !== Infinity || this.#isDelivering || this.#isDisposed
-    if (waits || !this.#assembly.isIdle || this.#pieces?.isEmpty === false) return undefined
+    if (consumed !== highest || !this.#delivery.isIdle || this.#pieces?.isEmpty === false) return undefined
     if (this.deadlineMs !== Infinity || this.#statuses.hasMore?.(consumed) !== false) return undefined
     this.dispose()
-    return { counters: this.counters, position: this.#window.toWire(consumed), isPaused: this.#isPaused }
+    return { counters: this.counters, position: this.#window.toWire(consumed), isPaused: this.#delivery.isPaused }
   }
 
   /** Packets that wait for others, or for the user. */
@@ -82,21 +70,25 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** A data frame whose chunks end at `end`. `transmission` is 0 for the first time that its sender sends it. */
   onData(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
-    if (this.#isDisposed) return
+    const delivery = this.#delivery
+    if (delivery.isDisposed) return
     // Late, or nonsense: behind the end there is nothing.
-    if (this.#hasEnded) return this.#countDuplicate()
+    if (delivery.hasEnded) return this.#countDuplicate()
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
     this.#statuses.onPacket()
     const window = this.#window
     const packet = window.fromWire(wire)
-    if (packet >= this.#final) {
+    if (packet >= delivery.final) {
       // There was to be none: the other side contradicts itself.
       this.counters.beyondWindow++
       return
     }
     if (packet === window.next && packet === window.highest) {
-      if (window.consumed === packet && !this.#isPaused && !this.#isDelivering) return this.#deliverInPlace(frame, end)
+      if (window.consumed === packet && !delivery.isPaused && !delivery.isBusy) {
+        this.counters.packetsReceived++
+        return delivery.deliverInPlace(frame, end)
+      }
     } else if (window.has(packet)) {
       return this.#countDuplicate()
     }
@@ -105,8 +97,8 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** A part of a data frame. */
   onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
-    if (this.#isDisposed) return
-    if (this.#hasEnded) return this.#countDuplicate()
+    if (this.#delivery.isDisposed) return
+    if (this.#delivery.hasEnded) return this.#countDuplicate()
     const packet = this.#window.fromWire(wire)
     const pieces = (this.#pieces ??= new Pieces(this.#context.pool, this.counters))
     pieces.forgetBefore(this.#window.next)
@@ -124,27 +116,25 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** A data frame without a number. */
   onUnnumbered(frame: Buffer, end: number): void {
-    if (this.#isDisposed) return
-    if (this.#isPaused || this.#isDelivering || this.#hasEnded) {
+    if (this.#delivery.isDisposed) return
+    const { isPaused, isBusy, hasEnded } = this.#delivery
+    if (isPaused || isBusy || hasEnded) {
       this.counters.unread++
       return
     }
     this.counters.packetsReceived++
-    this.#isDelivering = true
-    // Stopped in the middle by its reader, who will not read the rest.
-    if (this.#assembly.read(frame, DATA.chunks, end) === undefined) this.#owner.onFailure(this.#assembly.failure)
-    this.#isDelivering = false
+    this.#delivery.deliverUnnumbered(frame, end)
   }
 
   /** The sender says how far it is. */
   onHeartbeat(floorWire: number, nextWire: number, timestamp: number, isFinal: boolean, nowMs: number): void {
-    if (this.#isDisposed) return
+    if (this.#delivery.isDisposed) return
     this.#timestamp = timestamp
     this.#timestampMs = nowMs
     this.#statuses.force()
     if (this.#terms.kind === 'fireAndForget') {
-      if (isFinal) this.#final = this.#window.next
-      this.#deliverQueued()
+      if (isFinal) this.#delivery.final = this.#window.next
+      this.#delivery.deliver()
       return
     }
     const window = this.#window
@@ -156,8 +146,8 @@ export class ReceiveHalf implements AssemblyOwner {
     }
     if (this.#terms.kind === 'bestEffort' && floor > window.next) this.#giveUpBefore(floor)
     this.noticeUpTo(next, nowMs)
-    if (isFinal && next >= window.highest) this.#final = next
-    this.#deliverQueued()
+    if (isFinal && next >= window.highest) this.#delivery.final = next
+    this.#delivery.deliver()
   }
 
   /** Packets before `end` exist. */
@@ -167,20 +157,16 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** The first packet may be in the middle of a message, which is not for us. */
   startMidway(): void {
-    this.#assembly.skip()
+    this.#delivery.startMidway()
   }
 
   pause(): void {
-    this.#isPaused = true
+    this.#delivery.isPaused = true
   }
 
   /** Hands over what waits, unless it is being handed over. */
   resume(): void {
-    if (!this.#isPaused || this.#isDisposed) return
-    this.#isPaused = false
-    this.#deliverQueued()
-    const { next, highest } = this.#window
-    for (let packet = next + 1; this.#early !== undefined && packet < highest; packet++) this.#deliverEarly(packet, false)
+    this.#delivery.resume()
   }
 
   /** A status is to be said at the next opportunity. */
@@ -201,13 +187,13 @@ export class ReceiveHalf implements AssemblyOwner {
       beyond,
       timestamp: this.#timestamp,
       delay: Math.max(0, Math.round((nowMs - this.#timestampMs) * 1000)),
-      isEnded: this.#hasEnded,
+      isEnded: this.#delivery.hasEnded,
     }
   }
 
   /** Which packets to ask for now; empty: none. */
   takeNak(nowMs: number): PacketRange[] {
-    if (this.#isDisposed) return []
+    if (this.#delivery.isDisposed) return []
     const ranges = this.#naks.take(nowMs)
     if (ranges.length > 0) this.counters.naksSent++
     return ranges
@@ -215,28 +201,18 @@ export class ReceiveHalf implements AssemblyOwner {
 
   /** Gives all memory back. */
   dispose(): void {
-    if (this.#isDisposed) return
-    this.#isDisposed = true
+    if (this.#delivery.isDisposed) return
+    this.#delivery.dispose()
     this.#window.dispose()
-    this.#assembly.dispose()
     this.#pieces?.dispose()
   }
 
   /** Gives back what is not needed while nothing waits. */
   trim(): void {
-    if (this.#isDisposed) return
+    if (this.#delivery.isDisposed) return
     this.#window.trim()
-    this.#assembly.trim()
+    this.#delivery.trim()
     this.#pieces?.forgetBefore(this.#window.next)
-  }
-
-  /** A message is complete. @internal */
-  onMessage(message: Buffer, handler: number): boolean {
-    this.counters.messagesReceived++
-    this.counters.bytesReceived += message.length
-    this.#owner.onMessage(message, handler)
-    // It may have stopped reading, or given the stream up.
-    return !this.#isPaused && !this.#isDisposed
   }
 
   /** The first packet that may not be sent yet. */
@@ -253,31 +229,6 @@ export class ReceiveHalf implements AssemblyOwner {
   #countDuplicate(): void {
     this.counters.duplicates++
     this.#statuses.force()
-  }
-
-  /** The common case: the packet that is waited for, and nothing waits behind it. Nothing is copied. */
-  #deliverInPlace(frame: Buffer, end: number): void {
-    const window = this.#window
-    this.counters.packetsReceived++
-    window.pass()
-    this.#isDelivering = true
-    const read = this.#assembly.read(frame, DATA.chunks, end)
-    this.#isDelivering = false
-    if (this.#isDisposed) return
-    if (read === undefined) return this.#owner.onFailure(this.#assembly.failure)
-    if (!read && this.#assembly.at < end) return this.#keepRest(frame, end)
-    window.consumed++
-    if (window.consumed === this.#final || window.consumed < window.next) this.#deliverQueued()
-  }
-
-  /** Its reader stopped in the middle of a frame. Memory for the rest is always to be had: it is one frame. */
-  #keepRest(frame: Buffer, end: number): void {
-    const slot = this.#context.pool.take(true)!
-    slot.fill(frame, end)
-    slot.cursor = this.#assembly.at
-    this.#window.putBack(slot)
-    // The reader may have changed its mind.
-    this.#deliverQueued()
   }
 
   #keep(packet: number, transmission: number, frame: Buffer, end: number, nowMs: number): void {
@@ -304,19 +255,8 @@ export class ReceiveHalf implements AssemblyOwner {
     slot.fill(frame, end)
     window.put(packet, slot)
     if (window.next === window.highest) this.#naks.onComplete()
-    this.#deliverQueued()
-    if (this.#terms.ordered || packet <= window.next) return
-    this.#early ??= new EarlyMessages(window, this.#context.maxMessageBytes, this.#context.budget)
-    this.#early.add(packet)
-    this.#deliverEarly(packet, true)
-  }
-
-  /** What a packet brings that waits behind a missing one. */
-  #deliverEarly(packet: number, isNew: boolean): void {
-    if (this.#isPaused || this.#isDelivering || this.#isDisposed) return
-    this.#isDelivering = true
-    this.#early!.deliver(packet, isNew, (message, handler) => this.onMessage(message, handler) && !this.#isDisposed)
-    this.#isDelivering = false
+    this.#delivery.deliver()
+    if (!this.#terms.ordered && packet > window.next) this.#delivery.deliverBehindGap(packet)
   }
 
   /** Packets up to `highest` exist: those before `end` that nobody has heard of were missed. False: no memory to note it in. */
@@ -335,73 +275,9 @@ export class ReceiveHalf implements AssemblyOwner {
     if (window.next === window.highest) this.#naks.onComplete()
     if (known === floor) return
     // Nothing of a whole window is left: go there without walking.
-    this.#deliverQueued()
+    this.#delivery.deliver()
     if (window.consumed !== known) return
     window.jumpTo(floor)
-    this.#loseAll(floor - known)
-  }
-
-  #loseAll(packets: number): void {
-    this.counters.packetsLost += packets
-    this.#assembly.skip()
-    this.#owner.onGap(packets)
-  }
-
-  #deliverQueued(): void {
-    if (this.#isDelivering) return
-    const window = this.#window
-    this.#isDelivering = true
-    while (!this.#isPaused && !this.#isDisposed && window.consumed < window.next && window.consumed !== this.#final) {
-      if (!this.#deliverOne()) break
-    }
-    this.#isDelivering = false
-    if (window.consumed === this.#final && !this.#hasEnded && !this.#isDisposed) {
-      this.#hasEnded = true
-      this.#statuses.force()
-      this.#owner.onEnd()
-    }
-  }
-
-  #readSlot(slot: FrameSlot): boolean | undefined {
-    const assembly = this.#assembly
-    if (this.#early !== undefined) {
-      return this.#early.readRest(slot, this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
-    }
-    const read = assembly.read(slot.memory, slot.cursor, slot.length)
-    slot.cursor = assembly.at
-    return read
-  }
-
-  /** The oldest packet that waits. False: its reader stopped, or it is malformed. */
-  #deliverOne(): boolean {
-    const window = this.#window
-    const { slots, mask } = window.ring
-    const slot = slots[window.consumed & mask]!
-    if (slot === GONE) {
-      let packets = 0
-      for (; window.consumed < window.next && slots[window.consumed & mask] === GONE; packets++) window.consume()
-      this.#loseAll(packets)
-      return true
-    }
-    if (slot === DONE) {
-      window.consume()
-      return true
-    }
-    // Out of the window, so that its memory stays what it is while it is read, whatever becomes of the stream.
-    slots[window.consumed & mask] = undefined
-    const read = this.#readSlot(slot)
-    const hasRest = this.#early === undefined ? slot.cursor < slot.length : this.#early.hasRest(slot, window.consumed)
-    if (read === false && hasRest && !this.#isDisposed) {
-      slots[window.consumed & mask] = slot
-      return false
-    }
-    this.#context.pool.give(slot)
-    if (this.#isDisposed) return false
-    if (read === undefined) {
-      this.#owner.onFailure(this.#assembly.failure)
-      return false
-    }
-    window.consume()
-    return read
+    this.#delivery.lose(floor - known)
   }
 }
