@@ -94,7 +94,7 @@ export class FrameReceiver implements BatchReceiver {
       case TYPE.ping:
         return peer.sendControl({ type: TYPE.pong, timestamp: frame.timestamp })
       case TYPE.pong:
-        return peer.onPong(frame.timestamp, nowMs)
+        return peer.survey.onAnswer(frame.timestamp, 0, nowMs)
       case TYPE.probe:
         // What has arrived is what counts, whatever it says.
         return peer.sendControl({ type: TYPE.probeAck, frameBytes: bytes.length })

@@ -105,7 +105,7 @@ export class Joiner {
     const known = this.#host.peerAt(endpoint)
     if (known !== undefined && (known.id.life !== sender.life || known.id.place !== sender.place)) {
       // Another life at this address: the new one, or an old hello that comes late. Who is there says so itself.
-      known.ping(nowMs)
+      known.survey.ping(nowMs)
       return
     }
     if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, sender, endpoint)
@@ -132,7 +132,7 @@ export class Joiner {
     } else if (frame.type === TYPE.welcome) {
       if (attempt.cookie.length === 0 || frame.version !== VERSION) return this.#host.countDrop('unexpectedAnswer')
       const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, true)
-      peer.onPong(frame.timestamp, nowMs)
+      peer.survey.onAnswer(frame.timestamp, 0, nowMs)
       this.#succeed(attempt, peer)
     } else if (frame.type === TYPE.refuse) {
       const reason =

@@ -12,7 +12,7 @@ import type { OpenGroupFrame } from './group-frame.js'
 import { Liveness } from './liveness.js'
 import { Path } from './path.js'
 import { PendingResets } from './pending-resets.js'
-import { PathMtu } from './path-mtu.js'
+import { PathSurvey } from './path-survey.js'
 import type { CongestionControl } from './congestion-control.js'
 import type { ReceivingContext } from './receiving.js'
 import { peerStatistics, type PeerEvents, type PeerStatistics } from './peer-events.js'
@@ -38,6 +38,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** @internal */ deadlineMs = Infinity
   /** @internal */ queueIndex = -1
   /** @internal */ readonly alive: Liveness
+  /** @internal */ readonly survey: PathSurvey
   /** Streams with data that may leave, in turns. @internal */
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
@@ -47,10 +48,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #terms: StreamTerms | undefined
   readonly #path: Path
   readonly #transmitter: Transmitter
-  readonly #mtu: PathMtu
   #paceMs = Infinity
-  /** When the round trip was measured, or asked for, last. */
-  #sampledMs = -Infinity
   #closed = false
 
   /** @internal */
@@ -69,7 +67,6 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.name = name
     this.endpoint = endpoint
     const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
-    this.#mtu = new PathMtu(usual, frameBytes, nowMs)
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
     const { budget, maxMessageBytes } = host
@@ -77,6 +74,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
+    this.survey = new PathSurvey(this, this.#path, this.sending.writer, frameBytes, nowMs)
     this.#reschedule()
   }
 
@@ -201,7 +199,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     if (frame.type === TYPE.reset) this.sendStreamControl({ type: TYPE.gone, stream: frame.stream }, isOurs)
     const member = isOurs ? this.#groups?.findMember(frame.stream) : undefined
     if (member !== undefined) {
-      if (frame.type === TYPE.status) this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+      if (frame.type === TYPE.status) this.survey.onAnswer(frame.timestamp, frame.delay, nowMs)
       if (!member.onControl(frame, nowMs)) this.host.countDrop('wrongKind')
       return
     }
@@ -214,7 +212,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
         this.host.touch(stream)
         return
       case TYPE.status:
-        this.#sampleRoundTrip(frame.timestamp, frame.delay, nowMs)
+        this.survey.onAnswer(frame.timestamp, frame.delay, nowMs)
         return stream.onStatus(frame, nowMs)
       case TYPE.nak:
         return stream.onNak(frame.ranges, nowMs)
@@ -248,33 +246,19 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** @internal */
   onProbeAck(frameBytes: number, nowMs: number): void {
-    this.#mtu.onAcknowledged(frameBytes, nowMs)
-    this.#useFrameBytes()
-    this.#probePath(nowMs)
+    this.survey.onProbeAck(frameBytes, nowMs)
     this.#reschedule()
   }
 
   /** Long frames seem to vanish. @internal */
   suspectPath(): void {
-    const nowMs = this.host.nowMs()
-    this.#mtu.suspect(nowMs)
+    this.survey.suspect(this.host.nowMs())
     this.#reschedule()
   }
 
   /** @internal */
-  onPong(timestamp: number, nowMs: number): void {
-    this.#sampleRoundTrip(timestamp, 0, nowMs)
-  }
-
-  /** Who only receives learns the round trip by asking. @internal */
   refreshRoundTrip(nowMs: number): void {
-    if (nowMs - this.#sampledMs >= SAMPLE_INTERVAL_MS) this.ping(nowMs)
-  }
-
-  /** Asks whether the peer is there, and how far. @internal */
-  ping(nowMs: number): void {
-    this.#sampledMs = nowMs
-    this.sendControl({ type: TYPE.ping, timestamp: this.host.timestamp(nowMs) })
+    this.survey.refresh(nowMs)
   }
 
   /** The stream that a data frame belongs to. @internal */
@@ -292,7 +276,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     if (nowMs >= this.alive.dueMs) this.#checkAlive(nowMs)
     if (this.#closed) return
     this.#sayResets(nowMs)
-    this.#probePath(nowMs)
+    this.survey.probe(nowMs)
     this.#reschedule()
   }
 
@@ -333,19 +317,6 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #onGone(id: number, isOurs: boolean): void {
     if (this.#resets.confirm(id, isOurs)) this.#reschedule()
     else this.host.countDrop('unexpectedAnswer')
-  }
-
-  #probePath(nowMs: number): void {
-    const probeBytes = this.#mtu.takeProbe(nowMs, this.#path.roundTrip.probeTimeoutMs(0))
-    if (probeBytes > 0) this.host.sendProbe(probeBytes, this.id, this.endpoint)
-    this.#useFrameBytes()
-  }
-
-  #useFrameBytes(): void {
-    const { frameBytes } = this.#mtu
-    if (frameBytes === this.#path.frameBytes) return
-    this.#path.frameBytes = frameBytes
-    this.sending.writer.setFrameBytes(frameBytes)
   }
 
   #sendTurn(stream: Stream, nowMs: number): Sent {
@@ -396,21 +367,15 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       this.destroy(new StreamError('ERR_PEER_SILENT', `Nothing was heard from ${this.endpoint.toString()} for ${silence}`))
       return
     }
-    if (state === 'silent' || !this.#path.roundTrip.hasSample) this.ping(nowMs)
+    if (state === 'silent' || !this.#path.roundTrip.hasSample) this.survey.ping(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
-  }
-
-  #sampleRoundTrip(timestamp: number, delayMicroseconds: number, nowMs: number): void {
-    if (this.#path.roundTrip.sample(timestamp, delayMicroseconds, this.host.timestamp(nowMs))) this.#sampledMs = nowMs
   }
 
   #reschedule(): void {
     if (this.#closed) return
-    this.host.schedule(this, Math.min(this.alive.dueMs, this.#paceMs, this.#mtu.deadlineMs, this.#resets.deadlineMs))
+    this.host.schedule(this, Math.min(this.alive.dueMs, this.#paceMs, this.survey.deadlineMs, this.#resets.deadlineMs))
   }
 }
 
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
-/** While data comes, the round trip is known at least so well. */
-const SAMPLE_INTERVAL_MS = 100

@@ -365,7 +365,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     const status = receiving.takeStatus(nowMs)
     if (status !== undefined) {
       sayStatus(this, status, this.group?.missed ?? 0)
-      this.peer.refreshRoundTrip(nowMs)
+      // A thousand receivers would double what the sender hears.
+      if (!this.isGroup) this.peer.refreshRoundTrip(nowMs)
       // If this is lost, the sender asks, and is told that the stream was finished.
       this.#isEndSaid = status.isEnded && this.isGroup
     }

@@ -1,0 +1,85 @@
+import type { Endpoint } from '../core/index.js'
+import type { ControlFrame } from './control-frame.js'
+import type { FrameWriter } from './frame-writer.js'
+import type { StreamHost } from './host.js'
+import type { NodeId } from './node-id.js'
+import { PathMtu } from './path-mtu.js'
+import type { Path } from './path.js'
+import { TYPE } from './wire.js'
+
+/** At the other end of a path: a `Peer`. */
+export interface Surveyed {
+  readonly host: StreamHost
+  readonly id: NodeId
+  readonly endpoint: Endpoint
+  sendControl(frame: ControlFrame): void
+}
+
+/** Asks how long the way to a peer is, and how long frames may be; path and writer know as soon as it does. */
+export class PathSurvey {
+  readonly #peer: Surveyed
+  readonly #path: Path
+  readonly #writer: FrameWriter
+  readonly #mtu: PathMtu
+  /** When the round trip was measured, or asked for, last. */
+  #sampledMs = -Infinity
+
+  /** @param maxBytes The longest frames that both ends take. */
+  constructor(peer: Surveyed, path: Path, writer: FrameWriter, maxBytes: number, nowMs: number) {
+    this.#peer = peer
+    this.#path = path
+    this.#writer = writer
+    this.#mtu = new PathMtu(path.frameBytes, maxBytes, nowMs)
+  }
+
+  /** When {@link probe} has something to do. */
+  get deadlineMs(): number {
+    return this.#mtu.deadlineMs
+  }
+
+  /** Asks whether the peer is there, and how far. */
+  ping(nowMs: number): void {
+    this.#sampledMs = nowMs
+    this.#peer.sendControl({ type: TYPE.ping, timestamp: this.#peer.host.timestamp(nowMs) })
+  }
+
+  /** Who only receives learns the round trip by asking. */
+  refresh(nowMs: number): void {
+    if (nowMs - this.#sampledMs >= SAMPLE_INTERVAL_MS) this.ping(nowMs)
+  }
+
+  /** A frame that left at `timestamp` is answered; the answer had waited. */
+  onAnswer(timestamp: number, delayMicroseconds: number, nowMs: number): void {
+    const isTaken = this.#path.roundTrip.sample(timestamp, delayMicroseconds, this.#peer.host.timestamp(nowMs))
+    if (isTaken) this.#sampledMs = nowMs
+  }
+
+  onProbeAck(frameBytes: number, nowMs: number): void {
+    this.#mtu.onAcknowledged(frameBytes, nowMs)
+    this.#useFrameBytes()
+    this.probe(nowMs)
+  }
+
+  /** Long frames seem to vanish. */
+  suspect(nowMs: number): void {
+    this.#mtu.suspect(nowMs)
+  }
+
+  /** Sends a probe if one is due. */
+  probe(nowMs: number): void {
+    const { host, id, endpoint } = this.#peer
+    const probeBytes = this.#mtu.takeProbe(nowMs, this.#path.roundTrip.probeTimeoutMs(0))
+    if (probeBytes > 0) host.sendProbe(probeBytes, id, endpoint)
+    this.#useFrameBytes()
+  }
+
+  #useFrameBytes(): void {
+    const { frameBytes } = this.#mtu
+    if (frameBytes === this.#path.frameBytes) return
+    this.#path.frameBytes = frameBytes
+    this.#writer.setFrameBytes(frameBytes)
+  }
+}
+
+/** While data comes, the round trip is known at least so well. */
+const SAMPLE_INTERVAL_MS = 100
