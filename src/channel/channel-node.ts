@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { loadAddon, type Addon } from '../binding/index.js'
-import { Endpoint, closedError, invalidState, throwingLater, type Timer, closeAndWait } from '../core/index.js'
+import { Endpoint, closeAndWait, closedError, invalidState, obeySignal, throwingLater, type Timer } from '../core/index.js'
 import { InterfaceMonitor, Membership, type InterfaceSource, type MembershipAudit } from '../net/index.js'
 import { ChangeRelay } from './change-relay.js'
 import { Channel, type ChannelOwner } from './channel.js'
@@ -50,6 +50,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
   readonly #channels = new Map<string, Channel>()
   /** How many subscribed channels have a group. */
   readonly #groups = new Map<string, number>()
+  readonly #letGo: () => void
   #expiryTimer: Timer | undefined
   #malformedMs = -Infinity
   #closed = false
@@ -74,8 +75,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
       throw error
     }
     this.#relay = new ChangeRelay(this.#monitor)
-    if (options.signal?.aborted) process.nextTick(this.#onAbort)
-    else options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#letGo = obeySignal(resolved.signal, () => this.close())
   }
 
   get port(): number {
@@ -126,7 +126,7 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
     if (this.#closed) return
     this.#closed = true
     this.#inbox.close()
-    this.#given.signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo()
     this.#relay.close()
     for (const channel of this.#channels.values()) channel.close()
     this.#expiryTimer?.cancel()
@@ -233,8 +233,6 @@ export class ChannelNode extends EventEmitter<ChannelNodeEvents> {
     this.#malformedMs = nowMs
     throwingLater(() => this.emit('malformed', reason, source, lengthBytes))
   }
-
-  readonly #onAbort = (): void => this.close()
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('node')

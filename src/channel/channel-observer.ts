@@ -4,7 +4,9 @@ import {
   checkInteger,
   checkOptions,
   checkPeerPort,
+  checkSignal,
   invalidArgType,
+  obeySignal,
   type Clock,
   type DatagramBatch,
   type Timer,
@@ -73,7 +75,7 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
   readonly #counters = { notPulicast: 0, tooShort: 0, truncated: 0, otherChannels: 0 }
   readonly #receiver: Membership | UdpSocket
   readonly #monitor: InterfaceMonitor | undefined
-  readonly #signal: AbortSignal | undefined
+  readonly #letGo: () => void
   #timer: Timer
   #closed = false
 
@@ -82,11 +84,11 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
     checkOptions('options', options, KNOWN)
     const port = checkPeerPort('options.port', options.port)
     const names = checkNames(options.names)
+    checkSignal('options.signal', options.signal)
     super()
     this.#clock = options.clock ?? systemClock
     this.#maxChannels = checkInteger('options.maxChannels', options.maxChannels ?? DEFAULT_MAX_CHANNELS, 1, MAX_MAX_CHANNELS)
     this.#names = names
-    this.#signal = options.signal
     if (names === undefined) {
       this.#receiver = openEavesdropper(port)
     } else {
@@ -94,8 +96,7 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
       this.#receiver = this.#join(names, port, options.interfaces ?? 'all', this.#monitor)
     }
     this.#timer = this.#scheduleExpiry()
-    if (this.#signal?.aborted) process.nextTick(this.#onAbort)
-    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#letGo = obeySignal(options.signal, () => this.close())
     const receive = (batch: DatagramBatch): void => this.#take(batch)
     if (this.#receiver instanceof UdpSocket) this.#receiver.on('batch', receive)
     else this.#receiver.on('batch', receive)
@@ -118,7 +119,7 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo()
     this.#timer.cancel()
     this.#receiver.close()
     this.#monitor?.close()
@@ -175,8 +176,6 @@ export class ChannelObserver extends EventEmitter<{ close: [] }> {
     timer.unref()
     return timer
   }
-
-  readonly #onAbort = (): void => this.close()
 }
 
 /**

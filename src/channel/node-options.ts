@@ -3,6 +3,7 @@ import {
   checkInteger,
   checkOptions,
   checkPeerPort,
+  checkSignal,
   invalidArgType,
   invalidArgValue,
   type Clock,
@@ -71,6 +72,7 @@ export interface ResolvedNodeOptions {
   readonly restartAfterMs: number
   readonly maxChannels: number
   readonly clock: Clock
+  readonly signal: AbortSignal | undefined
 }
 
 /** @throws Misuse, naming the option. */
@@ -95,6 +97,7 @@ export function resolveNodeOptions(options: ChannelNodeOptions): ResolvedNodeOpt
     restartAfterMs: checkInteger('options.restartAfterMs', options.restartAfterMs ?? DEFAULT_RESTART_AFTER_MS, 1, DAY_MS),
     maxChannels: checkInteger('options.maxChannels', options.maxChannels ?? DEFAULT_MAX_CHANNELS, 1, MAX_MAX),
     clock: options.clock ?? systemClock,
+    signal: checkSignal('options.signal', options.signal),
   })
 }
 

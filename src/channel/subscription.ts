@@ -1,4 +1,13 @@
-import { checkBoolean, checkInteger, checkOptions, closedError, invalidState, throwLater } from '../core/index.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  checkSignal,
+  closedError,
+  invalidState,
+  obeySignal,
+  throwLater,
+} from '../core/index.js'
 import type { ChannelMessage } from './message.js'
 import { MessageQueue } from './message-queue.js'
 
@@ -35,7 +44,7 @@ export class Subscription implements AsyncIterable<ChannelMessage> {
   readonly ordered: boolean
   readonly #handler: MessageHandler | undefined
   readonly #onClose: (subscription: Subscription) => void
-  readonly #signal: AbortSignal | undefined
+  readonly #letGo: () => void
   readonly #queue: MessageQueue
   readonly #waiting: ((step: Step) => void)[] = []
   #closed = false
@@ -54,9 +63,7 @@ export class Subscription implements AsyncIterable<ChannelMessage> {
     )
     this.#handler = handler
     this.#onClose = onClose
-    this.#signal = options.signal
-    if (this.#signal?.aborted) queueMicrotask(this.#onAbort)
-    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#letGo = obeySignal(checkSignal('options.signal', options.signal), () => this.close())
   }
 
   get closed(): boolean {
@@ -78,7 +85,7 @@ export class Subscription implements AsyncIterable<ChannelMessage> {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo()
     this.#discarded += this.#queue.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(DONE)
     this.#onClose(this)
@@ -141,8 +148,6 @@ export class Subscription implements AsyncIterable<ChannelMessage> {
     this.#delivered++
     resolve({ done: false, value: kept })
   }
-
-  readonly #onAbort = (): void => this.close()
 }
 
 type Step = IteratorResult<ChannelMessage, undefined>

@@ -4,6 +4,7 @@
  * May import nothing: no other room, no `node:*`, no clock, no timer, no randomness. `Buffer`, `Uint8Array` and friends are
  * globals and allowed. Nothing here knows that an operating system exists.
  */
+export * from './abort-signal.js'
 export * from './arguments.js'
 export * from './batch-consumers.js'
 export * from './batch-layout.js'

@@ -1,5 +1,5 @@
 import type { Addon, NativeSocket } from '../binding/index.js'
-import type { ReceiveBatch } from '../core/index.js'
+import type { Endpoint, ReceiveBatch } from '../core/index.js'
 import { Receiver, type ReceiverOwner } from '../socket/receiver.js'
 import type { Counters } from '../socket/statistics.js'
 import { copyMessage } from './message-memory.js'
@@ -86,7 +86,9 @@ export class Delivery implements ReceiverOwner {
 
   emitBatch(batch: ReceiveBatch): void {
     if (this.#waiting !== undefined) {
-      for (let i = 0; i < batch.count; i++) this.#waiting.push(this.#messageOf(batch, i))
+      for (let i = 0; i < batch.count; i++) {
+        this.#waiting.push({ message: copyMessage(batch.payload(i)), from: this.#originOf(batch.endpoint(i)) })
+      }
       return
     }
     this.#deliver(batch, 0)
@@ -111,7 +113,8 @@ export class Delivery implements ReceiverOwner {
     this.#isDelivering = true
     try {
       while (next < batch.count && !recipient.closed && recipient.isReceiving) {
-        const { message, from } = this.#messageOf(batch, next)
+        const message = copyMessage(batch.payload(next))
+        const from = this.#originOf(batch.endpoint(next))
         next++
         recipient.message(message, from)
         runTicks()
@@ -125,10 +128,9 @@ export class Delivery implements ReceiverOwner {
     }
   }
 
-  #messageOf(batch: ReceiveBatch, i: number): Waiting {
-    const endpoint = batch.endpoint(i)
+  #originOf(endpoint: Endpoint): Origin {
     const address = endpoint.scopeId === 0 ? endpoint.address : zonedText(this.#addon, endpoint)
-    return { message: copyMessage(batch.payload(i)), from: { address, family: endpoint.family, port: endpoint.port, size: 0 } }
+    return { address, family: endpoint.family, port: endpoint.port, size: 0 }
   }
 
   /** All of them, or up to an exception of a listener: what is behind it comes in the next turn. */

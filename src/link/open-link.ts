@@ -1,4 +1,4 @@
-import { checkOptions, invalidArgType } from '../core/index.js'
+import { checkOptions, checkSignal, obeySignal } from '../core/index.js'
 import { openDiscoveryClient, type DiscoveryClientLink } from './discovery/discovery-client.js'
 import { openDiscoveryServer, type DiscoveryServerLink } from './discovery/discovery-server.js'
 import { openMulticast, type MulticastLink } from './multicast-link.js'
@@ -58,9 +58,7 @@ export function openLink(link: LinkOptions | string, options: OpenLinkOptions = 
   const resolved = resolveLinkOptions(typeof link === 'string' ? parseLinkUrl(link) : link)
   checkOptions('options', options, OPEN_OPTIONS)
   const { signal, lookup, platform = systemPlatform(lookup) } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
+  checkSignal('options.signal', signal)
   return openAndFollow(resolved, platform, signal)
 }
 
@@ -70,13 +68,8 @@ async function openAndFollow(
   signal: AbortSignal | undefined,
 ): Promise<AnyLink> {
   const link = await openKind(resolved, platform)
-  if (signal === undefined) return link
-  const abort = (): void => link.close()
-  if (signal.aborted) abort()
-  else {
-    signal.addEventListener('abort', abort, { once: true })
-    link.once('close', () => signal.removeEventListener('abort', abort))
-  }
+  const letGo = obeySignal(signal, () => link.close())
+  link.once('close', letGo)
   return link
 }
 

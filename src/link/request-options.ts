@@ -1,4 +1,4 @@
-import { Endpoint, checkInteger, checkOptions, invalidArgType, type EndpointLike, type Payload } from '../core/index.js'
+import { Endpoint, checkInteger, checkOptions, checkSignal, type EndpointLike, type Payload } from '../core/index.js'
 import { payloadBuffer } from './payload.js'
 import type { RequestPlan } from './requests.js'
 
@@ -32,9 +32,7 @@ export function planRequest(
   const { timeoutMs = defaults.requestTimeoutMs, retryMs = defaults.requestRetryMs, signal } = options
   checkInteger('options.timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS)
   checkInteger('options.retryMs', retryMs, 0, MAX_TIMEOUT_MS)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
+  checkSignal('options.signal', signal)
   const endpoint = options.endpoint === undefined ? undefined : Endpoint.from(options.endpoint)
   // Whoever of a group answers is one of those who were asked.
   return { payload: Buffer.from(bytes), endpoint: endpoint?.isMulticast ? undefined : endpoint, timeoutMs, retryMs, signal }

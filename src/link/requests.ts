@@ -1,4 +1,4 @@
-import type { Clock, Endpoint, Random, Timer } from '../core/index.js'
+import { obeySignal, type Clock, type Endpoint, type Random, type Timer } from '../core/index.js'
 import { backoffMs } from './backoff.js'
 
 /** What one request asks for. */
@@ -53,13 +53,12 @@ export class Requests {
         deadlineMs: this.#owner.clock.nowMs() + plan.timeoutMs,
         attempts: 0,
         timer: undefined,
-        onAbort: () => {
+        letGo: obeySignal(plan.signal, () => {
           this.counters.cancelled++
           this.#settle(request)
           reject(abortError(plan.signal!))
-        },
+        }),
       }
-      plan.signal?.addEventListener('abort', request.onAbort, { once: true })
       this.#pending.set(request.correlation, request)
       if (this.#pending.size === 1) this.#owner.onPendingChange()
       this.#transmit(request)
@@ -134,7 +133,7 @@ export class Requests {
 
   #settle(request: PendingRequest): void {
     request.timer?.cancel()
-    request.plan.signal?.removeEventListener('abort', request.onAbort)
+    request.letGo()
     this.#pending.delete(request.correlation)
     if (this.#pending.size === 0) this.#owner.onPendingChange()
   }
@@ -154,7 +153,7 @@ interface PendingRequest {
   readonly resolve: (payload: Buffer) => void
   readonly reject: (error: Error) => void
   readonly deadlineMs: number
-  readonly onAbort: () => void
+  readonly letGo: () => void
   attempts: number
   timer: Timer | undefined
 }

@@ -5,6 +5,7 @@ import {
   checkOneOf,
   checkOptions,
   checkPeerPort,
+  checkSignal,
   invalidArgType,
   invalidArgValue,
   type Link,
@@ -71,9 +72,7 @@ export function resolveServiceOptions(options: ServiceOptions): ResolvedServiceO
     if (!Endpoint.of(group, 0, 'options.groups').isMulticast)
       throw invalidArgValue('options.groups', group, 'must be multicast addresses')
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
+  checkSignal('options.signal', signal)
   return Object.freeze({
     families: [...new Set(families)],
     unicastPort,

@@ -4,14 +4,15 @@ import {
   Endpoint,
   checkOptions,
   checkPeerPort,
+  closeAndWait,
   closedError,
+  followListeners,
   invalidArgValue,
+  obeySignal,
   throwingLater,
   type EndpointLike,
   type LinkStatistics,
   type Payload,
-  closeAndWait,
-  followListeners,
 } from '../core/index.js'
 import type { InterfaceChange, MembershipAudit, NetworkInterface } from '../net/index.js'
 import { ServiceBatch, type ObservedBatch, type ServicePlace } from './service-batch.js'
@@ -66,6 +67,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   readonly #ports = new Set<number>()
   readonly #isOwn = (endpoint: Endpoint): boolean => this.#ports.has(endpoint.port) && this.#monitor.isLocalEndpoint(endpoint)
   #local: readonly Endpoint[] | undefined
+  #letGo: (() => void) | undefined
   #isListening = false
   #closed = false
   #closeEmitted = false
@@ -90,7 +92,6 @@ export class Service extends EventEmitter<ServiceEvents> {
       this.#local = undefined
       throwingLater(() => this.emit('change', changes))
     })
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   /** The sockets that are open. */
@@ -179,7 +180,7 @@ export class Service extends EventEmitter<ServiceEvents> {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo?.()
     for (const { link } of this.#sockets) link.close()
     for (const membership of this.#memberships.values()) membership.close()
     this.#monitor.close()
@@ -226,7 +227,7 @@ export class Service extends EventEmitter<ServiceEvents> {
       if (unicastPort !== false) await this.#openSocket({ cast: 'unicast', family, secured: false }, unicastPort)
       if (securePort !== undefined) await this.#openSocket({ cast: 'unicast', family, secured: true }, securePort)
     }
-    if (this.#options.signal?.aborted) this.close()
+    if (!this.#closed) this.#letGo = obeySignal(this.#options.signal, () => this.close())
   }
 
   #addMembership(family: 'IPv4' | 'IPv6', port: number): void {
@@ -323,8 +324,6 @@ export class Service extends EventEmitter<ServiceEvents> {
     if (this.#closed) return []
     return [this.#monitor, ...this.#memberships.values(), ...this.#sockets.map(({ link }) => link)]
   }
-
-  readonly #onAbort = (): void => this.close()
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('service')

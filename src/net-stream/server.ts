@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { lookup } from 'node:dns'
-import { checkLocalPort, checkOptions, checkString, type Endpoint } from '../core/index.js'
+import { checkLocalPort, checkOptions, checkSignal, checkString, obeySignal, type Endpoint } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
 import { createNode, type NodeOptions, type Stream, type StreamNode } from '../stream/index.js'
 import { STREAM_LABEL } from './holder.js'
@@ -90,7 +90,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const host = given.host ?? (typeof words[1] === 'string' ? words[1] : '0.0.0.0')
     const port = checkLocalPort('options.port', given.port ?? (typeof words[0] === 'number' ? words[0] : 0))
     const address = checkString('options.host', host)
-    const { signal } = given
+    const signal = checkSignal('options.signal', given.signal)
     if (listener !== undefined) this.once('listening', listener)
     if (signal !== undefined) this.#closeOn(signal)
     const udp = new UdpSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup })
@@ -218,10 +218,8 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   #closeOn(signal: AbortSignal): void {
-    if (signal.aborted) process.nextTick(() => this.close())
-    const close = (): void => void this.close()
-    signal.addEventListener('abort', close, { once: true })
-    this.once('close', () => signal.removeEventListener('abort', close))
+    const letGo = obeySignal(signal, () => this.close())
+    this.once('close', letGo)
   }
 
   #closeIfIdle(): void {

@@ -3,12 +3,13 @@ import { SocketError, loadAddon, type Addon } from '../binding/index.js'
 import {
   Endpoint,
   checkInteger,
+  closeAndWait,
   closedError,
   invalidArgType,
+  obeySignal,
+  throwingLater,
   type EndpointLike,
   type Timer,
-  throwingLater,
-  closeAndWait,
 } from '../core/index.js'
 import { readAddressList } from './address-list.js'
 import { ChangeQueue } from './change-queue.js'
@@ -86,6 +87,7 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
   #settleTimer: Timer | undefined
   /** The next look, or the next attempt at a dump that failed. */
   #retryTimer: Timer | undefined
+  #letGo: (() => void) | undefined
   #ref = true
   #closed = false
   #closeEmitted = false
@@ -107,7 +109,7 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
     if (this.#feed === undefined) this.#poll()
     this.#state = this.#takeState(EMPTY_STATE)
     this.#watch()
-    this.#followSignal(resolved.signal)
+    this.#letGo = obeySignal(resolved.signal, () => this.close())
   }
 
   /** All interfaces as of now, by index. The same array as long as nothing changes. */
@@ -178,7 +180,7 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
     this.#feed?.close()
     this.#settleTimer?.cancel()
     this.#retryTimer?.cancel()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo?.()
     for (const queue of this.#queues) queue.end()
     this.#queues.clear()
     process.nextTick(() => {
@@ -333,14 +335,6 @@ export class InterfaceMonitor extends EventEmitter<InterfaceMonitorEvents> imple
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('monitor')
-  }
-
-  readonly #onAbort = (): void => this.close()
-
-  #followSignal(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return
-    if (signal.aborted) process.nextTick(this.#onAbort)
-    else signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 }
 

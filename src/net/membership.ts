@@ -6,15 +6,17 @@ import {
   checkLocalPort,
   checkOneOf,
   checkOptions,
+  checkSignal,
+  closeAndWait,
   closedError,
+  followListeners,
   invalidArgValue,
+  obeySignal,
+  throwLater,
+  throwingLater,
   type Clock,
   type Endpoint,
   type ReceiveBatch,
-  throwLater,
-  throwingLater,
-  closeAndWait,
-  followListeners,
 } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
 import { systemClock, systemRandom } from '../system/index.js'
@@ -89,7 +91,7 @@ export interface MembershipEvents {
 export class Membership extends EventEmitter<MembershipEvents> {
   readonly #addon: Addon
   readonly #socketOptions: ReceiverSocketOptions
-  readonly #signal: AbortSignal | undefined
+  readonly #letGo: () => void
   readonly #bindsToGroup: boolean
   readonly #window: CopyWindow | undefined
   readonly #shards: ShardSet
@@ -113,11 +115,11 @@ export class Membership extends EventEmitter<MembershipEvents> {
     const port = checkLocalPort('options.port', options.port ?? 0)
     const bindTo = checkOneOf('options.bindTo', options.bindTo ?? 'any', ['any', 'group'])
     const window = copyWindow(options.copies ?? {})
+    checkSignal('options.signal', options.signal)
     checkSocketOptions('options.socket', options.socket, [...RECEIVER_RULES, 'signal'])
     super()
     this.#addon = addon
     this.#socketOptions = options.socket ?? {}
-    this.#signal = options.signal
     this.#port = port
     this.#bindsToGroup = bindTo === 'group'
     this.#window = window
@@ -136,8 +138,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
       isRef: () => this.#isRef,
     })
     this.#inbox = new Inbox(clock, window, (group, index) => this.#keeper.isJoinedElsewhere(group, index))
-    if (this.#signal?.aborted) process.nextTick(this.#onAbort)
-    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#letGo = obeySignal(options.signal, () => this.close())
   }
 
   /**
@@ -196,7 +197,7 @@ export class Membership extends EventEmitter<MembershipEvents> {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo()
     this.#keeper.close()
     for (const shard of this.#shards.all()) this.#shards.remove(shard)
     this.#consumers.end()
@@ -329,8 +330,6 @@ export class Membership extends EventEmitter<MembershipEvents> {
   #warn(message: string): void {
     if (!this.emit('warning', message)) process.emitWarning(message, { code: 'GEYSIR_BUFFER_SIZE' })
   }
-
-  readonly #onAbort = (): void => this.close()
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('membership')

@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOptions, invalidArgType, type Clock } from '../core/index.js'
+import { checkBoolean, checkInteger, checkOptions, checkSignal, invalidArgType, type Clock } from '../core/index.js'
 import { systemClock } from '../system/index.js'
 
 /** Options of `new InterfaceMonitor`. */
@@ -46,20 +46,13 @@ export function resolveMonitorOptions(options: InterfaceMonitorOptions): Resolve
     defaultRoutes: checkBoolean('options.defaultRoutes', options.defaultRoutes ?? true),
     receiveBufferBytes: integer('receiveBufferBytes', 4096, 1 << 30, 4 << 20),
     clock: checkClock(options.clock ?? systemClock),
-    signal: checkSignal(options.signal),
+    signal: checkSignal('options.signal', options.signal),
   })
 }
 
 function checkClock(clock: Clock): Clock {
   if (typeof (clock as Partial<Clock> | null)?.setTimer !== 'function') throw invalidArgType('options.clock', 'a Clock', clock)
   return clock
-}
-
-function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
-  return signal
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['settleMs', 'pollMs', 'defaultRoutes', 'receiveBufferBytes', 'clock', 'signal'])

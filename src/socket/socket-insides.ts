@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 import { EVENT, INTEREST, SocketError, type Addon } from '../binding/index.js'
-import { closedError, type Endpoint, type ReceiveBatch } from '../core/index.js'
+import { closedError, obeySignal, type Endpoint, type ReceiveBatch } from '../core/index.js'
 import { SocketAddresses } from './addresses.js'
 import { ErrorReports, type ReportingSocket } from './error-reports.js'
 import { KernelOptions } from './kernel-options.js'
@@ -13,6 +13,9 @@ import { Sender } from './sender.js'
 import type { UdpSocketEvents } from './socket-events.js'
 import { resolveOptions, type UdpSocketOptions } from './socket-options.js'
 import { emptyCounters, statisticsOf, type Counters, type SocketStatistics } from './statistics.js'
+
+/** The `UdpSocket`. What ends it calls its `close`, which a subclass may have extended. */
+type ClosableEmitter = EventEmitter<UdpSocketEvents> & { close(): void }
 
 /**
  * What a `UdpSocket` shows to its parts and not to its user: it opens the descriptor, joins the halves to it, turns what the addon says
@@ -26,10 +29,10 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
   isOver = false
   isPaused = false
   receivesErrors: boolean
-  readonly #emitter: EventEmitter<UdpSocketEvents>
+  readonly #emitter: ClosableEmitter
   /** Events come in the async context in which the program made the socket. */
   readonly #resource = new AsyncResource('GEYSIRSOCKET')
-  #stopFollowing: (() => void) | undefined
+  readonly #letGo: () => void
   // Made when they are needed: a socket that waits for its first datagram has none of them.
   #kernelOptions: KernelOptions | undefined
   #statistics: Counters | undefined
@@ -38,7 +41,7 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
   #reports: ErrorReports | undefined
 
   /** @throws Misuse; {@link SocketError}. Nothing stays open. */
-  constructor(emitter: EventEmitter<UdpSocketEvents>, options: UdpSocketOptions, addon: Addon) {
+  constructor(emitter: ClosableEmitter, options: UdpSocketOptions, addon: Addon) {
     const resolved = resolveOptions(options)
     this.#emitter = emitter
     const descriptor = openDescriptor(addon, resolved, (event, value) => {
@@ -50,7 +53,7 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
     })
     this.addresses = new SocketAddresses(this.socket)
     this.receivesErrors = options.receiveErrors === true
-    this.#followSignal(resolved.signal)
+    this.#letGo = obeySignal(resolved.signal, () => this.#emitter.close())
   }
 
   checkOpen(): void {
@@ -112,7 +115,7 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
     this.closed = true
     this.#sender?.queue.discard()
     this.socket.native.close()
-    this.#stopFollowing?.()
+    this.#letGo()
     this.receiver.consumers.end()
     this.addresses.close()
     process.nextTick(() => {
@@ -231,7 +234,7 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
       return
     }
     const error = new SocketError('recvmmsg', -errno)
-    this.close()
+    this.#emitter.close()
     this.#emitter.emit('error', error)
   }
 
@@ -239,13 +242,5 @@ export class SocketInsides implements ReceiverOwner, SendQueueOwner, ReportingSo
     process.nextTick(() => {
       if (!this.#emitter.emit('warning', message)) process.emitWarning(message, { code: 'GEYSIR_BUFFER_SIZE' })
     })
-  }
-
-  #followSignal(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return
-    const close = (): void => this.close()
-    if (signal.aborted) process.nextTick(close)
-    else signal.addEventListener('abort', close, { once: true })
-    this.#stopFollowing = () => signal.removeEventListener('abort', close)
   }
 }

@@ -5,7 +5,7 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
-  invalidArgType,
+  checkSignal,
   invalidArgValue,
 } from '../core/index.js'
 import { checkOptionValue } from './kernel-options.js'
@@ -106,7 +106,6 @@ function resolve(options: UdpSocketOptions): ResolvedOptions {
     if (OPTION_TABLE[name].readOnly) throw invalidArgValue(`options.${name}`, value, 'cannot be set, only read')
     checkOptionValue(name, value)
   }
-  if (options.signal !== undefined) checkSignal(options.signal)
   return Object.freeze({
     type,
     ipv6Only,
@@ -141,7 +140,7 @@ function resolve(options: UdpSocketOptions): ResolvedOptions {
       DEFAULT_QUEUE_DATAGRAMS,
     ),
     lookup: options.lookup === undefined ? undefined : checkFunction('options.lookup', options.lookup),
-    signal: options.signal,
+    signal: checkSignal('options.signal', options.signal),
     kernel,
   })
 }
@@ -162,12 +161,6 @@ function booleanOr(name: string, value: unknown, otherwise: boolean): boolean {
 
 function integerOr(name: string, value: unknown, min: number, max: number, otherwise: number): number {
   return value === undefined ? otherwise : checkInteger(name, value, min, max)
-}
-
-function checkSignal(signal: unknown): void {
-  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-  }
 }
 
 const DEFAULT_SLOTS = 64

@@ -3,7 +3,9 @@ import {
   Endpoint,
   checkInteger,
   checkOptions,
+  checkSignal,
   closedError,
+  obeySignal,
   throwLater,
   throwingLater,
   type DatagramBatch,
@@ -22,7 +24,6 @@ import { Peer } from './peer.js'
 import { Publication } from './publication.js'
 import { resolvePublicationOptions, type PublicationOptions } from './publication-options.js'
 import { StreamError } from './stream-error.js'
-import { checkSignal } from './stream-options.js'
 import type { Stream } from './stream.js'
 import { FLAG } from './wire.js'
 import { WorkLoop } from './work-loop.js'
@@ -116,17 +117,14 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     checkOptions('options', options, CONNECT_OPTIONS)
     const timeoutMs = checkInteger('options.timeoutMs', options.timeoutMs ?? CONNECT_TIMEOUT_MS, 1, MAX_TIMEOUT_MS)
     const { signal } = options
-    if (signal !== undefined) checkSignal('options.signal', signal)
+    checkSignal('options.signal', signal)
     const known = this.#peers.at(target)
     if (known !== undefined) return Promise.resolve(known)
     const aborted = (): StreamError => new StreamError('ABORT_ERR', 'The connect was aborted')
     if (signal?.aborted) return Promise.reject(aborted())
     const { joined, cancel } = this.#joiner.connect(target, this.#options.clock.nowMs(), timeoutMs)
     this.#loop.armTimer()
-    if (signal === undefined) return joined
-    const abort = (): void => cancel(aborted())
-    signal.addEventListener('abort', abort, { once: true })
-    return joined.finally(() => signal.removeEventListener('abort', abort))
+    return signal === undefined ? joined : joined.finally(obeySignal(signal, () => cancel(aborted())))
   }
 
   /**

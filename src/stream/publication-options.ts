@@ -3,6 +3,7 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  checkSignal,
   invalidArgType,
   invalidArgValue,
   outOfRange,
@@ -10,7 +11,7 @@ import {
 } from '../core/index.js'
 import type { CongestionControlFactory } from './congestion-control.js'
 import type { SlowReceivers } from './slow-receivers.js'
-import { checkSignal, resolveStreamOptions, type ResolvedStreamOptions, type StreamOptions } from './stream-options.js'
+import { resolveStreamOptions, type ResolvedStreamOptions, type StreamOptions } from './stream-options.js'
 import { MAX_FRAME_BYTES, MIN_FRAME_BYTES, REPAIR_OVERHEAD_BYTES } from './wire.js'
 
 /** Options of `node.openGroup`. */
@@ -62,7 +63,7 @@ export function resolvePublicationOptions(
     throw invalidArgValue('options.group', group.toString(), 'must be a multicast address with a port')
   }
   if (group !== undefined) checkInteger('options.group.port', group.port, 1, 65_535)
-  if (options.signal !== undefined) checkSignal('options.signal', options.signal)
+  checkSignal('options.signal', options.signal)
   const usual = Math.max(MIN_FRAME_BYTES, Math.min(defaults.frameBytes, defaults.unfragmentedBytes(group)))
   const frameBytes = checkInteger(
     'options.frameBytes',

@@ -6,6 +6,7 @@ import {
   closedError,
   invalidArgType,
   invalidState,
+  obeySignal,
   outOfRange,
   throwingLater,
   type Endpoint,
@@ -54,7 +55,6 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   /** It is the only one that it sends for. @internal */
   readonly sendQueue: Publication[] = []
   readonly #host: StreamHost
-  readonly #options: ResolvedPublicationOptions
   readonly #path: Path
   readonly #writer: FrameWriter
   readonly #sending: GroupSending
@@ -62,6 +62,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   readonly #receivers = new GroupReceivers()
   readonly #speaker: GroupSpeaker
   readonly #slow: SlowWatch
+  readonly #letGo: () => void
   #peers = new Map<GroupMember, Peer>()
   /** At the very beginning all receivers are waited for, so that they need not ask for the first packets. -1: not yet, 0: no more. */
   #holdUntilMs = -1
@@ -75,7 +76,6 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   constructor(host: StreamHost, id: number, options: ResolvedPublicationOptions) {
     super()
     this.#host = host
-    this.#options = options
     this.kind = options.kind
     this.label = options.label
     this.group = options.group
@@ -90,8 +90,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#transmitter = new GroupTransmitter(host, id, options.group, this.#path)
     this.#speaker = new GroupSpeaker(host, id, options, this.#receivers, this.#sending, this.#path.roundTrip)
     this.#slow = new SlowWatch(options)
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (options.signal?.aborted) queueMicrotask(this.#onAbort)
+    this.#letGo = obeySignal(options.signal, () => this.#abandon(new StreamError('ABORT_ERR', 'The publication was aborted')))
   }
 
   /**
@@ -334,13 +333,9 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#error = error
     this.#sending.dispose()
     this.#closeTimer?.cancel()
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#letGo()
     this.#host.forgetPublication(this)
     queueMicrotask(() => this.#emit('close', error))
-  }
-
-  readonly #onAbort = (): void => {
-    if (!this.#closed) this.#abandon(new StreamError('ABORT_ERR', 'The publication was aborted'))
   }
 
   #abandon(error: StreamError): void {

@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions, checkString, invalidArgType, invalidArgValue } from '../core/index.js'
+import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, invalidArgValue } from '../core/index.js'
 import type { OpenFrame } from './control-frame.js'
 import type { OpenGroupFrame } from './group-frame.js'
 import { groupOptionsOf, type GroupOptions } from './group-receiving.js'
@@ -85,7 +85,6 @@ export function resolveStreamOptions(
   const label = checkName('options.label', options.label ?? '')
   const windowBytes = checkInteger('options.windowBytes', options.windowBytes ?? DEFAULT_WINDOW_BYTES, 1, MAX_WINDOW_BYTES)
   const windowPackets = Math.min(MAX_WINDOW_PACKETS, Math.max(MIN_WINDOW_PACKETS, Math.floor(windowBytes / frameBytes)))
-  if (options.signal !== undefined) checkSignal('options.signal', options.signal)
   return {
     kind: options.kind === undefined ? 'reliable' : checkOneOf('options.kind', options.kind, KINDS),
     label,
@@ -97,7 +96,7 @@ export function resolveStreamOptions(
         ? drawPacket()
         : checkInteger('options.initialPacket', options.initialPacket, 0, 0xffff_ffff),
     allowHalfOpen: options.allowHalfOpen === true,
-    signal: options.signal,
+    signal: checkSignal('options.signal', options.signal),
   }
 }
 
@@ -105,12 +104,6 @@ export function checkName(name: string, value: unknown): string {
   const text = checkString(name, value)
   if (Buffer.byteLength(text) > MAX_NAME_BYTES) throw invalidArgValue(name, text, `must be at most ${MAX_NAME_BYTES} bytes`)
   return text
-}
-
-export function checkSignal(name: string, signal: unknown): void {
-  if (typeof signal !== 'object' || signal === null || !('aborted' in signal)) {
-    throw invalidArgType(name, 'an instance of AbortSignal', signal)
-  }
 }
 
 /** The options of a stream that the other side has opened. */

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, followListeners, outOfRange, throwLater, throwingLater } from '../core/index.js'
+import { checkInteger, closedError, followListeners, obeySignal, outOfRange, throwLater, throwingLater } from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import { StreamDuplex } from './duplex.js'
@@ -60,7 +60,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #error: StreamError | undefined
   #closed = false
   /** Lets go of the signal that aborts the stream. */
-  #disobey: (() => void) | undefined
+  readonly #letGo: () => void
   #closeTimer: { cancel(): void } | undefined
 
   /** @internal */
@@ -78,7 +78,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.#opening = isOpener ? new Opening(options) : undefined
     this.group = options.membership && new GroupReceiving(options.membership, peer.receiving)
     this.group?.attach(this.receiving, this)
-    if (options.signal !== undefined) this.#obey(options.signal)
+    this.#letGo = obeySignal(options.signal, () => {
+      this.#giveUp(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
+    })
   }
 
   /**
@@ -328,17 +330,10 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.#halves.dispose()
     this.group?.dispose()
     this.#closeTimer?.cancel()
-    this.#disobey?.()
+    this.#letGo()
     this.peer.forget(this, reason)
     this.#iterator?.end(error)
     queueMicrotask(() => this.#emit('close', error))
-  }
-
-  #obey(signal: AbortSignal): void {
-    const abort = (): void => this.#giveUp(new StreamError('ABORT_ERR', 'The stream was aborted'), RESET_REASON.cancelled)
-    signal.addEventListener('abort', abort, { once: true })
-    this.#disobey = () => signal.removeEventListener('abort', abort)
-    if (signal.aborted) queueMicrotask(abort)
   }
 
   #giveUp(error: StreamError | undefined, reason: number): void {

@@ -4,6 +4,8 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  checkSignal,
+  closeAndWait,
   closedError,
   invalidArgType,
   outOfRange,
@@ -12,7 +14,6 @@ import {
   type EndpointLike,
   type Link,
   type Timer,
-  closeAndWait,
 } from '../core/index.js'
 import { MemoryPool } from '../fec/index.js'
 import { CLASSIC_CHUNK_BYTES } from './classic-codec.js'
@@ -276,9 +277,7 @@ export class Messenger extends EventEmitter<MessengerEvents> {
     const { redundancy, hash, deadlineMs, signal } = options
     if (hash !== undefined) checkOneOf('options.hash', hash, HASH_NAMES)
     if (deadlineMs !== undefined) checkInteger('options.deadlineMs', deadlineMs, 0, Number.MAX_SAFE_INTEGER)
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw invalidArgType('options.signal', 'an instance of AbortSignal', signal)
-    }
+    checkSignal('options.signal', signal)
     return redundancy === undefined
       ? this.#options.redundancy
       : checkRedundancy('options.redundancy', redundancy, this.#options.format)

@@ -1,5 +1,5 @@
 import type { Clock, Endpoint, Link, Timer } from '../core/index.js'
-import { closedError } from '../core/index.js'
+import { closedError, obeySignal } from '../core/index.js'
 import type { MessageParameters, MessageSender } from './message-sender.js'
 import type { BytePacer } from './pacer.js'
 
@@ -12,7 +12,7 @@ export interface SendJob {
   readonly signal: AbortSignal | undefined
   readonly resolve: () => void
   readonly reject: (error: Error) => void
-  onAbort?: () => void
+  letGo?: () => void
   timer?: Timer
 }
 
@@ -70,10 +70,7 @@ export class SendQueue {
     this.#jobs.add(job)
     this.#queuedBytes += job.message.length
     this.counters.messagesQueued++
-    if (job.signal !== undefined) {
-      job.onAbort = () => this.#fail(job, abortReason(job.signal!))
-      job.signal.addEventListener('abort', job.onAbort, { once: true })
-    }
+    if (job.signal !== undefined) job.letGo = obeySignal(job.signal, () => this.#fail(job, abortReason(job.signal!)))
     if (job.deadlineMs !== Infinity) {
       job.timer = this.#clock.setTimer(() => this.#fail(job, tooLate()), Math.max(0, job.deadlineMs - this.#clock.nowMs()))
     }
@@ -186,7 +183,7 @@ export class SendQueue {
     if (!this.#jobs.delete(job)) return false
     this.#queuedBytes -= job.message.length
     job.timer?.cancel()
-    if (job.onAbort !== undefined) job.signal!.removeEventListener('abort', job.onAbort)
+    job.letGo?.()
     return true
   }
 }

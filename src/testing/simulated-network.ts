@@ -13,16 +13,8 @@ import type { ClockSkew } from './host-clock.js'
 import { DROP_REASONS, emptyNetworkStatistics, type DropReason, type NetworkStatistics } from './network-statistics.js'
 import type { Packet } from './packet.js'
 import { Partitions, type Partition } from './partitions.js'
-import {
-  MAX_MTU_BYTES,
-  PERFECT_PATH,
-  Path,
-  checkNumber,
-  remembersNothing,
-  resolvePathOptions,
-  type PathOptions,
-  type ResolvedPathOptions,
-} from './path.js'
+import { PathTable } from './path-table.js'
+import { MAX_MTU_BYTES, PERFECT_PATH, checkNumber, type Path, type PathOptions } from './path.js'
 import { PayloadMemory } from './payload-memory.js'
 import { SimulatedHost, headerBytes, type HostNetwork } from './simulated-host.js'
 import { TraceDigest, type TraceEvent } from './trace.js'
@@ -65,26 +57,18 @@ export class SimulatedNetwork {
   readonly #byName = new Map<string, SimulatedHost>()
   readonly #byAddress = new Map<string, SimulatedHost>()
   readonly #groups = new Map<string, Set<SimulatedHost>>()
-  /** Those that remember something and are in use, by {@link pairKey}. */
-  readonly #paths = new Map<number, Path>()
-  /** Stands for all that remember nothing. */
-  readonly #sharedPath = new Path(PERFECT_PATH, () => this.#noChance())
-  readonly #loopback = new Path(LOOPBACK_PATH, () => this.#noChance())
-  readonly #overrides = new Map<number, PathOptions>()
+  readonly #paths: PathTable
   readonly #partitions = new Partitions()
   readonly #statistics = emptyNetworkStatistics()
   readonly #digest = new TraceDigest()
   readonly #trace: ((event: TraceEvent) => void) | undefined
   readonly #door: HostNetwork
-  #defaultPath: ResolvedPathOptions
-  #isDefaultShared = true
 
   /** @param seed Any integer of 32 bits. */
   constructor(seed: number, options: SimulatedNetworkOptions = {}) {
     this.seed = checkInteger('seed', seed, 0, 0xffff_ffff)
     const { path, trace, ...clockOptions } = checkNetworkOptions(options)
-    this.#defaultPath = resolvePathOptions(path ?? {}, PERFECT_PATH, 'options.path')
-    this.#updatePaths()
+    this.#paths = new PathTable(path ?? {}, (from, to) => new SeededRandom(mixSeed(this.seed, from, to)))
     this.#trace = trace === undefined ? undefined : checkFunction('options.trace', trace)
     this.clock = new VirtualClock(clockOptions)
     this.#door = {
@@ -138,17 +122,14 @@ export class SimulatedNetwork {
 
   /** Changes every path that was not set by {@link setPath}; what is not named stays. What is on its way is not concerned. */
   setDefaultPath(options: PathOptions): void {
-    this.#defaultPath = resolvePathOptions(options, this.#defaultPath)
-    this.#updatePaths()
+    this.#paths.setDefault(options)
   }
 
   /** Sets the path from `from` to `to`, in that direction. What is not named is as by default. */
   setPath(from: SimulatedHost, to: SimulatedHost, options: PathOptions): void {
     this.#checkHost('from', from)
     this.#checkHost('to', to)
-    resolvePathOptions(options, this.#defaultPath)
-    this.#overrides.set(pairKey(from.index, to.index), { ...options })
-    this.#updatePaths()
+    this.#paths.set(from.index, to.index, options)
   }
 
   /** As {@link setPath}, in both directions. */
@@ -216,7 +197,7 @@ export class SimulatedNetwork {
       this.#countDropped(packet, 'partitioned')
       return
     }
-    const path = this.#path(from, to)
+    const path = this.#paths.get(from.index, to.index)
     const leavesMs = path.enter(nowMs, packet.payload.length, headerBytes(packet.destination))
     if (typeof leavesMs !== 'number') {
       if (leavesMs === 'tooBig' && path.options.tooBig === 'error') this.#answerTooBig(from, to, packet, nowMs)
@@ -246,8 +227,8 @@ export class SimulatedNetwork {
 
   /** Tells the sender, by the way back, what would have passed. */
   #answerTooBig(from: SimulatedHost, to: SimulatedHost, packet: Packet, nowMs: number): void {
-    const { latencyMs, mtuBytes } = this.#path(from, to).options
-    const arrivesMs = nowMs + latencyMs + this.#path(to, from).options.latencyMs
+    const { latencyMs, mtuBytes } = this.#paths.get(from.index, to.index).options
+    const arrivesMs = nowMs + latencyMs + this.#paths.get(to.index, from.index).options.latencyMs
     const payloadBytes = mtuBytes - headerBytes(packet.destination)
     this.clock.schedule(arrivesMs, new Answer(() => from.learnPathLimit(packet, payloadBytes)))
   }
@@ -289,36 +270,6 @@ export class SimulatedNetwork {
     const members = this.#groups.get(group)!
     members.delete(host)
     if (members.size === 0) this.#groups.delete(group)
-  }
-
-  #path(from: SimulatedHost, to: SimulatedHost): Path {
-    if (this.#paths.size === 0 && this.#overrides.size === 0 && from !== to && this.#isDefaultShared) return this.#sharedPath
-    const key = pairKey(from.index, to.index)
-    const known = this.#paths.get(key)
-    if (known !== undefined) return known
-    if (!this.#overrides.has(key)) {
-      if (from === to) return this.#loopback
-      if (this.#isDefaultShared) return this.#sharedPath
-    }
-    const path = new Path(this.#optionsOf(key), () => new SeededRandom(mixSeed(this.seed, from.index, to.index)))
-    this.#paths.set(key, path)
-    return path
-  }
-
-  #optionsOf(key: number): ResolvedPathOptions {
-    const base = Math.floor(key / MAX_HOSTS) === key % MAX_HOSTS ? LOOPBACK_PATH : this.#defaultPath
-    const override = this.#overrides.get(key)
-    return override === undefined ? base : resolvePathOptions(override, base)
-  }
-
-  #updatePaths(): void {
-    this.#isDefaultShared = remembersNothing(this.#defaultPath)
-    if (this.#isDefaultShared) this.#sharedPath.options = this.#defaultPath
-    for (const [key, path] of this.#paths) path.options = this.#optionsOf(key)
-  }
-
-  #noChance(): never {
-    throw new Error('a path that remembers nothing needs no chance')
   }
 
   #checkAddresses(addresses: readonly string[]): Endpoint[] {
@@ -377,10 +328,6 @@ function isLoopback(endpoint: Endpoint): boolean {
   return endpoint.isIpv4 ? d >>> 24 === 127 : a === 0 && b === 0 && c === 0 && d === 1
 }
 
-function pairKey(fromIndex: number, toIndex: number): number {
-  return fromIndex * MAX_HOSTS + toIndex
-}
-
 /** A seed for a part of the network, so that what one part draws does not shift another's. */
 function mixSeed(seed: number, one: number, other: number): number {
   let mixed = seed ^ Math.imul(one + 1, 0x9e37_79b1) ^ Math.imul(other + 1, 0x85eb_ca77)
@@ -388,12 +335,9 @@ function mixSeed(seed: number, one: number, other: number): number {
   return (mixed ^ (mixed >>> 13)) >>> 0
 }
 
-const LOOPBACK_PATH = Object.freeze({ ...PERFECT_PATH, latencyMs: 0, mtuBytes: MAX_MTU_BYTES })
 const KIND = { sent: 1, delivered: 2, dropped: 3 } as const
 /** No host has this index. */
 const HOST_SALT = -2
-/** What default addresses have room for. */
-const MAX_HOSTS = 2 ** 24
 /** A century. */
 const MAX_OFFSET_MS = 100 * 366 * 86_400_000
 const MAX_DRIFT_PPM = 500_000

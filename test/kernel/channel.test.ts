@@ -436,6 +436,7 @@ describe('channels on loopback', () => {
         { port, names: ['ä'] },
         { port, names: 'a' },
         { port, maxChannels: 0 },
+        { port, signal: {} },
         { port, x: 1 },
       ]) {
         expect(thrownBy(() => observeChannels(options as never)).code).toMatch(/^ERR_/)

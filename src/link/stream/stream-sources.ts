@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { constants, close, open } from 'node:fs'
 import { Socket, connect, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Endpoint, Timer } from '../../core/index.js'
+import { obeySignal, type Endpoint, type Timer } from '../../core/index.js'
 import { endpoint } from '../../socket/index.js'
 import { backoffMs } from '../backoff.js'
 import type { ResolvedProxied } from '../options/link-options.js'
@@ -200,12 +200,11 @@ class GivenSource implements StreamSource {
 
 function openSocket(socket: Socket, signal: AbortSignal): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => void socket.destroy(signal.reason instanceof Error ? signal.reason : undefined)
-    signal.addEventListener('abort', abort, { once: true })
+    const letGo = obeySignal(signal, () => socket.destroy(signal.reason instanceof Error ? signal.reason : undefined))
     socket.once('error', reject)
     socket.once('close', () => reject(new Error('closed before it was open')))
     socket.once('connect', () => {
-      signal.removeEventListener('abort', abort)
+      letGo()
       socket.off('error', reject)
       resolve(streamOfSocket(socket))
     })
@@ -215,11 +214,10 @@ function openSocket(socket: Socket, signal: AbortSignal): Promise<ByteStream> {
 function openCommand([program, ...args]: readonly string[], signal: AbortSignal): Promise<ByteStream> {
   const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   return new Promise((resolve, reject) => {
-    const abort = (): void => void child.kill()
-    signal.addEventListener('abort', abort, { once: true })
+    const letGo = obeySignal(signal, () => child.kill())
     child.once('error', reject)
     child.once('spawn', () => {
-      signal.removeEventListener('abort', abort)
+      letGo()
       child.off('error', reject)
       // It may be killed in vain; that is no error of the link.
       child.on('error', () => child.stdout.destroy())

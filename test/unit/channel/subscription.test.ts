@@ -106,6 +106,7 @@ describe('a subscription', () => {
     failure(() => opened({ queueMessages: 0 }), 'ERR_OUT_OF_RANGE')
     failure(() => opened({ queueBytes: 1.5 }), 'ERR_OUT_OF_RANGE')
     failure(() => opened({ ordered: 1 as never }), 'ERR_INVALID_ARG_TYPE')
+    failure(() => opened({ signal: {} as never }), 'ERR_INVALID_ARG_TYPE')
     failure(() => opened({ order: true } as never), 'ERR_INVALID_ARG_VALUE')
     const handled = new Subscription(() => {}, {}, () => {}) // prettier-ignore
     failure(() => handled[Symbol.asyncIterator](), 'ERR_INVALID_STATE')

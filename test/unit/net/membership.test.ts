@@ -587,6 +587,7 @@ describe('misuse is refused', () => {
     [{ monitor: {} }, 'ERR_INVALID_ARG_TYPE', /options\.monitor/],
     [{ port: 65_536 }, 'ERR_OUT_OF_RANGE', /options\.port/],
     [{ bindTo: 'all' }, 'ERR_INVALID_ARG_VALUE', /options\.bindTo/],
+    [{ signal: { aborted: false } }, 'ERR_INVALID_ARG_TYPE', /options\.signal/],
     [{ copies: 'keep' }, 'ERR_INVALID_ARG_VALUE', /options\.copies/],
     [{ copies: { windowMs: 0 } }, 'ERR_OUT_OF_RANGE', /windowMs/],
     [{ copies: { window: 1 } }, 'ERR_INVALID_ARG_VALUE', /window/],

@@ -5,7 +5,7 @@ import { Endpoint } from '../../../src/core/index.js'
 import { UdpSocket, type UdpSocketOptions } from '../../../src/socket/index.js'
 import { FakeAddon } from '../../support/fake-addon.js'
 import { failure, rejection } from '../support/errors.js'
-import { openFake } from '../support/open-fake.js'
+import { openFake, turnAll } from '../support/open-fake.js'
 import { settled } from '../support/turns.js'
 
 const PEER = { address: '192.0.2.1', port: 7 }
@@ -471,6 +471,29 @@ describe('close', () => {
     const add = vi.spyOn(signal, 'addEventListener')
     failure(() => new UdpSocket({ signal }, addon), 'EMFILE')
     expect(add).not.toHaveBeenCalled()
+  })
+
+  test('of a subclass is what an abort, an error and asyncDispose call', async () => {
+    class Telling extends UdpSocket {
+      closings = 0
+      override close(): void {
+        this.closings++
+        super.close()
+      }
+    }
+    const controller = new AbortController()
+    const aborted = new Telling({ signal: controller.signal }, new FakeAddon())
+    const late = new Telling({ signal: AbortSignal.abort() }, new FakeAddon())
+    controller.abort()
+    const addon = new FakeAddon()
+    const failed = new Telling({}, addon).on('error', () => undefined).on('batch', () => undefined)
+    addon.socket.pendingErrno = ERRNO.ENOMEM
+    turnAll(addon.socket)
+    const disposed = new Telling({}, new FakeAddon())
+    await disposed[Symbol.asyncDispose]()
+    expect([aborted, late, failed, disposed].map(({ closed, closings }) => [closed, closings])).toEqual(
+      Array.from({ length: 4 }, () => [true, 1]),
+    )
   })
 
   test('is what asyncDispose does and waits for', async () => {
