@@ -1,5 +1,6 @@
 import type { Endpoint } from '../core/index.js'
 import type { ControlFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { StreamHost } from './host.js'
 import { Repetition } from './repetition.js'
 import type { SendingContext } from './sending.js'
 import type { StreamError } from './stream-error.js'
@@ -9,6 +10,7 @@ import { TYPE } from './wire.js'
 export interface GroupPeer {
   readonly endpoint: Endpoint
   readonly closed: boolean
+  /** @internal */ readonly host: StreamHost
   /** What the path to it is known to be like. @internal */ readonly sending: SendingContext
   /** An id for the peer's stream of the group. @internal */ takeStreamId(): number
   /** What comes from the peer for a member's stream goes to the member. @internal */
@@ -30,8 +32,9 @@ export interface GroupMemberOwner {
 /** A receiver of a group, as the sender knows it. Packets are counted as the sender does. */
 export class GroupMember {
   readonly peer: GroupPeer
-  /** The peer's stream of the group. */
+  /** The peer's stream of the group, which was opened here. */
   readonly id: number
+  readonly isOpener = true
   /** The first packet that is for it. */
   readonly first: number
   /** Says that there is this stream, until the peer is known to know it. */

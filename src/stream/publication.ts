@@ -123,7 +123,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   remove(peer: Peer): boolean {
     const member = this.#memberOf(peer)
     if (member === undefined) return false
-    this.#speaker.sayReset(member, RESET_REASON.cancelled)
+    member.peer.sendReset(member, RESET_REASON.cancelled)
     this.#forget(member, undefined)
     return true
   }
@@ -344,7 +344,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   #abandon(error: StreamError): void {
-    for (const member of this.#receivers.members) this.#speaker.sayReset(member, RESET_REASON.cancelled)
+    for (const member of this.#receivers.members) member.peer.sendReset(member, RESET_REASON.cancelled)
     this.destroy(error)
   }
 
@@ -373,7 +373,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   #dropSlow(nowMs: number): void {
     const { queuedPackets, isWindowFull } = this.#sending
     for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, isWindowFull, nowMs)) {
-      this.#speaker.sayReset(member, RESET_REASON.slow)
+      member.peer.sendReset(member, RESET_REASON.slow)
       this.#forget(member, new StreamError('ERR_RECEIVER_SLOW', `${member.peer.endpoint.toString()} held the others up`))
     }
   }
