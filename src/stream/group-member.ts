@@ -3,6 +3,7 @@ import type { ControlFrame, PacketRange, StatusFrame } from './control-frame.js'
 import type { StreamHost } from './host.js'
 import { Repetition } from './repetition.js'
 import type { SendingContext } from './sending.js'
+import { SentAgain } from './sent-again.js'
 import type { StreamError } from './stream-error.js'
 import { TYPE } from './wire.js'
 
@@ -48,6 +49,8 @@ export class GroupMember {
   progressMs: number
   /** Since when it is behind the others; Infinity: it is not. */
   behindSinceMs = Infinity
+  /** What was sent to it alone. */
+  readonly sentAgain = new SentAgain()
   /** Of the packets sent, which share was missing at first; smoothed. */
   lossRate = 0
   readonly #owner: GroupMemberOwner

@@ -58,7 +58,7 @@ export class GroupReceiving {
     this.schedules = {
       naks: (window) => {
         this.#window = window
-        const isImplied = (packet: number): boolean => this.#decoder.keptRows > 0 && this.#decoder.isImplied(packet)
+        const isImplied = (packet: number): boolean => this.#decoder.isImplied(packet)
         return (this.#naks = new GroupNaks(window, roundTrip, this.#random, this.#terms, isImplied))
       },
       statuses: ({ windowPackets }) => new GroupStatuses(windowPackets, this.#random, this.#terms),

@@ -7,6 +7,7 @@ import { encodeRepair } from '../../../src/stream/repair-code.js'
 import { RepairDecoder } from '../../../src/stream/repair-decoder.js'
 import { RepairPlanner } from '../../../src/stream/repair-planner.js'
 import { chooseRows } from '../../../src/stream/repair-rows.js'
+import { SentAgain } from '../../../src/stream/sent-again.js'
 import {
   EMPTY_MASK,
   countBits,
@@ -106,6 +107,16 @@ test('repairs wait for packets that come in another way, and say which of the mi
   expect(receiver.decoder.keptRows).toBe(0)
 })
 
+test('what would follow from a packet that came unnoticed, in pieces, or was given up, is asked for', () => {
+  const receiver = new Receiver(new SeededRandom(7), 64, [3, 17])
+  const { frame, end } = receiver.encode(0, rangeMask(0, 64))
+  receiver.decoder.add(0, frame, end)
+  const implied = [3, 17].find((packet) => receiver.decoder.isImplied(packet))!
+  const other = 3 + 17 - implied
+  receiver.here.set(other, receiver.frames[other]!)
+  expect(receiver.decoder.isImplied(implied)).toBe(false)
+})
+
 test('a repair over a packet that is not kept any more is of no use, and costs nothing', () => {
   const receiver = new Receiver(new SeededRandom(2), 64, [5])
   const { frame, end } = receiver.encode(0, firstOf(64))
@@ -143,6 +154,19 @@ test('a back-off is as its distribution says: late for most of a large group, an
     expect(Math.abs(drawn[2000]! - expected)).toBeLessThan(5)
   }
   expect(drawBackOffMs(random, 0, 1000)).toBe(0)
+})
+
+test('what one receiver alone asks for is sent again no sooner than it can have seen it, and forgotten with the packets', () => {
+  const again = new SentAgain()
+  expect(again.ask(5, 0, -4)).toBe(1)
+  expect(again.ask(5, 0, 100)).toBe(0)
+  again.onSent(5, 10)
+  expect(again.ask(5, 0, 9)).toBe(0)
+  expect(again.ask(5, 0, 10)).toBe(2)
+  // One that is lost again and again, in a window of 100 packets, of which all are lost.
+  for (let packet = 6; packet < 50_000; packet++) again.ask(packet, Math.max(0, packet - 100), packet)
+  expect(again.size).toBe(101)
+  expect(again.ask(5, 49_900, 100_000)).toBe(1)
 })
 
 test('a loss that everybody saw is echoed once and sent once', () => {
