@@ -131,11 +131,12 @@ test('frames to a group that make no sense are dropped, counted, and not answere
     frame(FLAG.opener | FLAG.control, 17, zeros(28)),
     frame(FLAG.opener | FLAG.control, 18, [1, 0, 0, 0, ...zeros(13)]),
     frame(FLAG.opener | FLAG.control, 18, [1, 0, 0, 0, ...zeros(12), 1]),
+    frame(FLAG.control, 18, [1, 0, 0, 0, ...zeros(12), 1]),
   ]) {
     senderLink.send(bytes, GROUP)
   }
   await network.clock.advanceAsync(100)
   const after = receiver.stats()
-  expect(after.dropped).toMatchObject({ malformed: 3, short: 1, unknownPeer: 2 })
+  expect(after.dropped).toMatchObject({ malformed: 4, short: 1, unknownPeer: 2 })
   expect(after.controlFramesSent).toBe(before.controlFramesSent)
 })
