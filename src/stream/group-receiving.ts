@@ -29,7 +29,6 @@ export interface GroupOptions {
 export class GroupReceiving {
   /** The number by which the group's frames name it. */
   readonly group: number
-  readonly endpoint: string
   readonly schedules: ReceivingSchedules
   readonly #terms: KnownTerms
   readonly #random: Random
@@ -44,7 +43,6 @@ export class GroupReceiving {
 
   constructor({ terms, endpoint, historyBytes, random }: GroupOptions, { pool, roundTrip }: ReceivingContext) {
     this.group = terms.group
-    this.endpoint = endpoint
     this.#random = random
     this.#terms = { receivers: terms.receivers, backOffMs: terms.backOff / 1000 }
     // A list's receivers get no repairs.
