@@ -54,7 +54,8 @@ export class GroupSpeaker {
     const { length } = this.#receivers.members
     this.#sending.answerDelayMs = statusIntervalMs(length)
     if (!this.#terms.haveChanged(length)) return
-    const { base, next } = this.#sending
+    const { base, next, counters } = this.#sending
+    counters.heartbeatsSent++
     this.#sayToGroup({ floor: this.#sending.toWire(base), next: this.#sending.toWire(next), isFinal: false }, nowMs)
   }
 

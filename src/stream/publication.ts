@@ -300,7 +300,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#answered(member)
     if (this.kind !== 'fireAndForget') {
       const hasLost = this.#receivers.onStatus(member, frame, this.#sending, nowMs)
-      if (hasLost === undefined) return
+      if (hasLost === undefined) return this.#host.countDrop('malformed')
       if (hasLost) this.#path.congestion.onLost(nowMs - this.#path.roundTrip.smoothedMs, nowMs)
     }
     const isEnd = (frame.flags & STATUS_FLAG.ended) !== 0 && this.#sending.isEnded && !this.#sending.hasWork
