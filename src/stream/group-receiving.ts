@@ -85,16 +85,18 @@ export class GroupReceiving {
     const window = this.#window!
     const half = this.#half!
     const packet = window.fromWire(wire)
-    // Others asked for it: no reason to say anything.
-    if (window.has(packet)) {
-      half.counters.duplicates++
-      return
-    }
+    if (this.#isDuplicate(packet)) return
     this.#history?.keep(packet, frame, end)
     half.onData(wire, transmission, timestamp, frame, end, nowMs)
     if (this.#isDisposed) return
     this.#nowMs = nowMs
     if (this.#decoder.keptRows > 0 && window.has(packet)) this.#decoder.onArrived(packet, this.#history?.get(packet))
+  }
+
+  /** A part of a data frame, to this receiver alone. */
+  onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
+    if (this.#isDuplicate(this.#window!.fromWire(wire))) return
+    this.#half!.onPiece(wire, transmission, timestamp, frame, end, nowMs)
   }
 
   /** A repair of the group. */
@@ -125,6 +127,13 @@ export class GroupReceiving {
     this.#isDisposed = true
     this.#decoder.dispose()
     this.#history?.dispose()
+  }
+
+  /** Others asked for it: no reason to say anything. */
+  #isDuplicate(packet: number): boolean {
+    if (!this.#window!.has(packet)) return false
+    this.#half!.counters.duplicates++
+    return true
   }
 
   #onRepaired(packet: number, frame: Buffer, end: number): void {
