@@ -1,6 +1,6 @@
 /**
- * What a multicast sender hears and sends again, by the number of its receivers, in simulation: `node --import tsx bench/group-repair.ts
- * [packets] [receivers,…]`. Writes docs/group-repair.svg and docs/group-repair.json.
+ * What a multicast sender hears and sends again, by the number of its receivers, in simulation: `npm run bench:groups [-- packets
+ * [receivers,…]]`. Writes docs/group-repair.svg and docs/group-repair.json.
  */
 import { writeFile } from 'node:fs/promises'
 import { SeededRandom, randomFraction, type Endpoint, type EndpointLike, type Link, type Payload } from '../src/core/index.js'

@@ -1,4 +1,12 @@
 import { readText, readUint16, readUint32, writeText, writeUint16, writeUint32 } from './bytes.js'
+import {
+  readHeartbeatFields,
+  readOpenFields,
+  writeHeartbeatFields,
+  writeOpenFields,
+  type HeartbeatFields,
+  type OpenFields,
+} from './frame-fields.js'
 import { decodeGroupControl, encodeGroupControl, type GroupControlFrame } from './group-frame.js'
 import {
   BYE,
@@ -7,7 +15,6 @@ import {
   STREAM_GONE,
   HEARTBEAT,
   HELLO,
-  KIND,
   MAX_NAK_RANGES,
   MAX_WINDOW_PACKETS,
   NAK,
@@ -55,23 +62,14 @@ export interface StatusFrame {
   readonly missed: number
 }
 
-export interface OpenFrame {
+export interface OpenFrame extends OpenFields {
   readonly type: typeof TYPE.open
   readonly stream: number
-  readonly kind: number
-  readonly options: number
-  readonly packet: number
-  readonly windowPackets: number
-  readonly label: string
 }
 
-export interface HeartbeatFrame {
+export interface HeartbeatFrame extends HeartbeatFields {
   readonly type: typeof TYPE.heartbeat
   readonly stream: number
-  readonly floor: number
-  readonly next: number
-  readonly timestamp: number
-  readonly flags: number
 }
 
 /** A control frame without its header. Layouts: `docs/wire/stream.md`, "Control frames". */
@@ -195,12 +193,8 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
   writeUint32(out, STREAM, frame.stream)
   switch (frame.type) {
     case TYPE.open:
-      out[OPEN.kind] = frame.kind
-      out[OPEN.options] = frame.options
       out[OPEN.labelBytes + 1] = 0
-      writeUint32(out, OPEN.packet, frame.packet)
-      writeUint32(out, OPEN.windowPackets, frame.windowPackets)
-      return writeText(out, OPEN.labelBytes, OPEN.label, frame.label)
+      return writeOpenFields(out, frame, OPEN.label)
     case TYPE.status:
       writeUint32(out, STATUS.next, frame.next)
       writeUint32(out, STATUS.consumed, frame.consumed)
@@ -214,10 +208,7 @@ function encodeStreamControl(out: Buffer, frame: StreamControlFrame): number {
     case TYPE.nak:
       return encodeNak(out, frame.ranges)
     case TYPE.heartbeat:
-      writeUint32(out, HEARTBEAT.floor, frame.floor)
-      writeUint32(out, HEARTBEAT.next, frame.next)
-      writeUint32(out, HEARTBEAT.timestamp, frame.timestamp)
-      out[HEARTBEAT.flags] = frame.flags
+      writeHeartbeatFields(out, frame)
       return HEARTBEAT.bytes
     case TYPE.reset:
       writeUint16(out, RESET.reason, frame.reason)
@@ -231,8 +222,10 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
   if (end < STREAM + 4) return undefined
   const stream = readUint32(bytes, STREAM)
   switch (type) {
-    case TYPE.open:
-      return decodeOpen(bytes, stream, end)
+    case TYPE.open: {
+      const fields = readOpenFields(bytes, OPEN.label, end)
+      return fields && { type, stream, ...fields }
+    }
     case TYPE.status:
       if (end < STATUS.bytes) return undefined
       return {
@@ -252,15 +245,7 @@ function decodeStreamControl(bytes: Buffer, type: number, end: number): ControlF
       return ranges && { type, stream, ranges }
     }
     case TYPE.heartbeat:
-      if (end < HEARTBEAT.bytes) return undefined
-      return {
-        type,
-        stream,
-        floor: readUint32(bytes, HEARTBEAT.floor),
-        next: readUint32(bytes, HEARTBEAT.next),
-        timestamp: readUint32(bytes, HEARTBEAT.timestamp),
-        flags: bytes[HEARTBEAT.flags]!,
-      }
+      return end < HEARTBEAT.bytes ? undefined : { type, stream, ...readHeartbeatFields(bytes) }
     case TYPE.reset:
       return end < RESET.bytes ? undefined : { type, stream, reason: readUint16(bytes, RESET.reason) }
     case TYPE.gone:
@@ -310,17 +295,6 @@ function decodeWelcome(bytes: Buffer, end: number): ControlFrame | undefined {
     timestamp: readUint32(bytes, WELCOME.timestamp),
     name,
   }
-}
-
-function decodeOpen(bytes: Buffer, stream: number, end: number): OpenFrame | undefined {
-  if (end < OPEN.label) return undefined
-  const label = readText(bytes, OPEN.labelBytes, OPEN.label, end)
-  const kind = bytes[OPEN.kind]!
-  const windowPackets = readUint32(bytes, OPEN.windowPackets)
-  if (label === undefined || kind < KIND.fireAndForget || kind > KIND.reliable) return undefined
-  if (windowPackets === 0 || windowPackets > MAX_WINDOW_PACKETS) return undefined
-  const packet = readUint32(bytes, OPEN.packet)
-  return { type: TYPE.open, stream, kind, options: bytes[OPEN.options]!, packet, windowPackets, label }
 }
 
 function encodeNak(out: Buffer, ranges: readonly PacketRange[]): number {

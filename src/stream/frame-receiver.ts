@@ -126,7 +126,7 @@ export class FrameReceiver implements BatchReceiver {
       if (frame === undefined) return
       if (frame.type === TYPE.hello) return this.#joiner.onHello(frame, readSender(bytes), endpoint, nowMs)
       if (frame.type === TYPE.groupHeartbeat || frame.type === TYPE.nakEcho) {
-        return this.#groups.onControl(frame, readSender(bytes), nowMs)
+        return this.#groups.onControl(frame, bytes, nowMs)
       }
     }
     this.#countDrop('otherLife')

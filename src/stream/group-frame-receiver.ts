@@ -1,8 +1,6 @@
 import { readUint32 } from './bytes.js'
 import type { GroupHeartbeatFrame, NakEchoFrame } from './group-frame.js'
-import { readSender } from './header.js'
 import type { StreamHost } from './host.js'
-import type { NodeId } from './node-id.js'
 import type { PeerTable } from './peer-table.js'
 import type { Stream } from './stream.js'
 import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, HEARTBEAT_FLAG, TYPE } from './wire.js'
@@ -25,7 +23,7 @@ export class GroupFrameReceiver {
     if (end < DATA_HEADER_BYTES) return this.#host.countDrop('short')
     if (frame.length > this.#host.pool.slotBytes) return this.#host.countDrop('tooLong')
     if ((flags & FLAG.opener) === 0) return this.#host.countDrop('malformed')
-    const stream = this.#find(readSender(frame), readUint32(frame, DATA.stream), nowMs)
+    const stream = this.#find(frame, readUint32(frame, DATA.stream), nowMs)
     if (stream === undefined) return
     const isNumbered = (flags & FLAG.numbered) !== 0
     if (isNumbered === (stream.kind === 'fireAndForget')) return this.#host.countDrop('wrongKind')
@@ -37,12 +35,14 @@ export class GroupFrameReceiver {
     const timestamp = readUint32(frame, DATA.timestamp)
     const transmission = frame[HEADER.type]!
     if (variant === FLAG.repair) stream.group!.onRepair(packet, frame, end, nowMs)
-    else if (variant === FLAG.piece) stream.receiving.onPiece(packet, transmission, timestamp, frame, end, nowMs)
+    else if (variant === FLAG.piece) stream.group!.onPiece(packet, transmission, timestamp, frame, end, nowMs)
     else stream.group!.onData(packet, transmission, timestamp, frame, end, nowMs)
   }
 
-  onControl(frame: GroupHeartbeatFrame | NakEchoFrame, sender: NodeId, nowMs: number): void {
-    const stream = this.#find(sender, frame.group, nowMs)
+  /** `bytes`: of the whole frame. */
+  onControl(frame: GroupHeartbeatFrame | NakEchoFrame, bytes: Buffer, nowMs: number): void {
+    if ((bytes[HEADER.flags]! & FLAG.opener) === 0) return this.#host.countDrop('malformed')
+    const stream = this.#find(bytes, frame.group, nowMs)
     if (stream === undefined) return
     this.#host.touch(stream)
     if (frame.type === TYPE.nakEcho) return stream.group!.onEcho(frame, nowMs)
@@ -51,13 +51,15 @@ export class GroupFrameReceiver {
     stream.receiving.onHeartbeat(frame.floor, frame.next, frame.timestamp, isFinal, nowMs)
   }
 
-  #find(sender: NodeId, group: number, nowMs: number): Stream | undefined {
+  #find(frame: Buffer, group: number, nowMs: number): Stream | undefined {
     const { id } = this.#host
-    if (sender.life === id.life && sender.place === id.place) {
+    const place = readUint32(frame, HEADER.senderPlace)
+    const life = readUint32(frame, HEADER.senderLife)
+    if (life === id.life && place === id.place) {
       this.#host.countDrop('ownFrame')
       return undefined
     }
-    const peer = this.#peers.find(sender.place, sender.life)
+    const peer = this.#peers.find(place, life)
     if (peer === undefined) {
       this.#host.countDrop('unknownPeer')
       return undefined

@@ -1,11 +1,18 @@
 import { readText, readUint32, writeText, writeUint32 } from './bytes.js'
+import {
+  readHeartbeatFields,
+  readOpenFields,
+  writeHeartbeatFields,
+  writeOpenFields,
+  type HeartbeatFields,
+  type OpenFields,
+} from './frame-fields.js'
 import type { SpanMask } from './span-mask.js'
 import {
   GROUP_HEARTBEAT,
-  KIND,
+  HEARTBEAT,
   MAX_BACK_OFF_MICROSECONDS,
   MAX_GROUP_RECEIVERS,
-  MAX_WINDOW_PACKETS,
   NAK_ECHO,
   OPEN_GROUP,
   SPAN_PACKETS,
@@ -22,24 +29,15 @@ export interface GroupTerms {
   readonly backOff: number
 }
 
-export interface OpenGroupFrame extends GroupTerms {
+export interface OpenGroupFrame extends OpenFields, GroupTerms {
   readonly type: typeof TYPE.openGroup
   readonly stream: number
-  readonly kind: number
-  readonly options: number
-  readonly packet: number
-  readonly windowPackets: number
-  readonly label: string
   /** Where the group's frames are sent to; '' when each receiver is sent its own. */
   readonly endpoint: string
 }
 
-export interface GroupHeartbeatFrame extends GroupTerms {
+export interface GroupHeartbeatFrame extends HeartbeatFields, GroupTerms {
   readonly type: typeof TYPE.groupHeartbeat
-  readonly floor: number
-  readonly next: number
-  readonly timestamp: number
-  readonly flags: number
 }
 
 export interface NakEchoFrame {
@@ -60,13 +58,9 @@ export function encodeGroupControl(out: Buffer, frame: GroupControlFrame): numbe
     case TYPE.openGroup:
       return encodeOpenGroup(out, frame)
     case TYPE.groupHeartbeat:
-      writeUint32(out, GROUP_HEARTBEAT.group, frame.group)
-      writeUint32(out, GROUP_HEARTBEAT.floor, frame.floor)
-      writeUint32(out, GROUP_HEARTBEAT.next, frame.next)
-      writeUint32(out, GROUP_HEARTBEAT.timestamp, frame.timestamp)
-      writeUint32(out, GROUP_HEARTBEAT.flags, frame.flags)
-      writeUint32(out, GROUP_HEARTBEAT.receivers, frame.receivers)
-      writeUint32(out, GROUP_HEARTBEAT.backOff, frame.backOff)
+      writeHeartbeatFields(out, frame)
+      out.fill(0, HEARTBEAT.bytes, GROUP_HEARTBEAT.receivers)
+      writeTerms(out, GROUP_HEARTBEAT, frame)
       return GROUP_HEARTBEAT.bytes
     case TYPE.nakEcho:
       writeUint32(out, NAK_ECHO.group, frame.group)
@@ -84,16 +78,7 @@ export function decodeGroupControl(bytes: Buffer, type: number, end: number): Gr
     case TYPE.groupHeartbeat: {
       if (end < GROUP_HEARTBEAT.bytes) return undefined
       const terms = readTerms(bytes, GROUP_HEARTBEAT)
-      return (
-        terms && {
-          type,
-          ...terms,
-          floor: readUint32(bytes, GROUP_HEARTBEAT.floor),
-          next: readUint32(bytes, GROUP_HEARTBEAT.next),
-          timestamp: readUint32(bytes, GROUP_HEARTBEAT.timestamp),
-          flags: bytes[GROUP_HEARTBEAT.flags]!,
-        }
-      )
+      return terms && { type, ...terms, ...readHeartbeatFields(bytes) }
     }
     case TYPE.nakEcho: {
       if (end < NAK_ECHO.bytes) return undefined
@@ -118,40 +103,32 @@ export function readMask(bytes: Uint8Array, at: number): SpanMask {
 
 function encodeOpenGroup(out: Buffer, frame: OpenGroupFrame): number {
   writeUint32(out, OPEN_GROUP.stream, frame.stream)
-  out[OPEN_GROUP.kind] = frame.kind
-  out[OPEN_GROUP.options] = frame.options
-  writeUint32(out, OPEN_GROUP.packet, frame.packet)
-  writeUint32(out, OPEN_GROUP.windowPackets, frame.windowPackets)
-  writeUint32(out, OPEN_GROUP.group, frame.group)
-  writeUint32(out, OPEN_GROUP.receivers, frame.receivers)
-  writeUint32(out, OPEN_GROUP.backOff, frame.backOff)
-  const endpointAt = writeText(out, OPEN_GROUP.labelBytes, OPEN_GROUP.label, frame.label)
+  writeTerms(out, OPEN_GROUP, frame)
+  const endpointAt = writeOpenFields(out, frame, OPEN_GROUP.label)
   return writeText(out, OPEN_GROUP.endpointBytes, endpointAt, frame.endpoint)
 }
 
 function decodeOpenGroup(bytes: Buffer, end: number): OpenGroupFrame | undefined {
-  if (end < OPEN_GROUP.label) return undefined
+  const fields = readOpenFields(bytes, OPEN_GROUP.label, end)
+  if (fields === undefined) return undefined
   const terms = readTerms(bytes, OPEN_GROUP)
-  const label = readText(bytes, OPEN_GROUP.labelBytes, OPEN_GROUP.label, end)
-  if (terms === undefined || label === undefined) return undefined
   const endpointAt = OPEN_GROUP.label + bytes[OPEN_GROUP.labelBytes]!
   const endpoint = readText(bytes, OPEN_GROUP.endpointBytes, endpointAt, end)
-  const kind = bytes[OPEN_GROUP.kind]!
-  const windowPackets = readUint32(bytes, OPEN_GROUP.windowPackets)
-  if (endpoint === undefined || kind < KIND.fireAndForget || kind > KIND.reliable) return undefined
-  if (windowPackets === 0 || windowPackets > MAX_WINDOW_PACKETS) return undefined
-  const stream = readUint32(bytes, OPEN_GROUP.stream)
-  const packet = readUint32(bytes, OPEN_GROUP.packet)
-  const options = bytes[OPEN_GROUP.options]!
-  return { type: TYPE.openGroup, stream, kind, options, packet, windowPackets, ...terms, label, endpoint }
+  if (terms === undefined || endpoint === undefined) return undefined
+  return { type: TYPE.openGroup, stream: readUint32(bytes, OPEN_GROUP.stream), ...fields, ...terms, endpoint }
 }
 
-function readTerms(bytes: Buffer, at: { group: number; receivers: number; backOff: number }): GroupTerms | undefined {
-  const [group, receivers, backOff] = [
-    readUint32(bytes, at.group),
-    readUint32(bytes, at.receivers),
-    readUint32(bytes, at.backOff),
-  ]
+function writeTerms(out: Buffer, at: GroupTerms, { group, receivers, backOff }: GroupTerms): void {
+  writeUint32(out, at.group, group)
+  writeUint32(out, at.receivers, receivers)
+  writeUint32(out, at.backOff, backOff)
+}
+
+/** `at`: where they are. */
+function readTerms(bytes: Buffer, at: GroupTerms): GroupTerms | undefined {
+  const group = readUint32(bytes, at.group)
+  const receivers = readUint32(bytes, at.receivers)
+  const backOff = readUint32(bytes, at.backOff)
   if (group === 0 || receivers === 0 || receivers > MAX_GROUP_RECEIVERS || backOff > MAX_BACK_OFF_MICROSECONDS) return undefined
   return { group, receivers, backOff }
 }

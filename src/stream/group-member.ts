@@ -1,7 +1,9 @@
 import type { Endpoint } from '../core/index.js'
 import type { ControlFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { StreamHost } from './host.js'
 import { Repetition } from './repetition.js'
 import type { SendingContext } from './sending.js'
+import { SentAgain } from './sent-again.js'
 import type { StreamError } from './stream-error.js'
 import { TYPE } from './wire.js'
 
@@ -9,6 +11,7 @@ import { TYPE } from './wire.js'
 export interface GroupPeer {
   readonly endpoint: Endpoint
   readonly closed: boolean
+  /** @internal */ readonly host: StreamHost
   /** What the path to it is known to be like. @internal */ readonly sending: SendingContext
   /** An id for the peer's stream of the group. @internal */ takeStreamId(): number
   /** What comes from the peer for a member's stream goes to the member. @internal */
@@ -30,8 +33,9 @@ export interface GroupMemberOwner {
 /** A receiver of a group, as the sender knows it. Packets are counted as the sender does. */
 export class GroupMember {
   readonly peer: GroupPeer
-  /** The peer's stream of the group. */
+  /** The peer's stream of the group, which was opened here. */
   readonly id: number
+  readonly isOpener = true
   /** The first packet that is for it. */
   readonly first: number
   /** Says that there is this stream, until the peer is known to know it. */
@@ -45,6 +49,8 @@ export class GroupMember {
   progressMs: number
   /** Since when it is behind the others; Infinity: it is not. */
   behindSinceMs = Infinity
+  /** What was sent to it alone. */
+  readonly sentAgain = new SentAgain()
   /** Of the packets sent, which share was missing at first; smoothed. */
   lossRate = 0
   readonly #owner: GroupMemberOwner

@@ -1,5 +1,6 @@
 import type { Random } from '../core/index.js'
 import type { PacketRange } from './control-frame.js'
+import { GraceTime } from './grace-time.js'
 import { drawBackOffMs } from './nak-back-off.js'
 import { NakRanges } from './nak-ranges.js'
 import type { ReceiveWindow } from './receive-window.js'
@@ -22,14 +23,12 @@ export class GroupNaks implements NakSchedule {
   deadlineMs = Infinity
   /** Packets that were missing so far; of those that only came late, most are not counted. */
   missed = 0
-  /** Times that others had asked already, or that a repair was under way. */
-  suppressed = 0
   readonly #window: ReceiveWindow
   readonly #roundTrip: RoundTrip
   readonly #random: Random
   readonly #terms: KnownTerms
   readonly #isImplied: (packet: number) => boolean
-  #graceMs = 0
+  readonly #grace: GraceTime
   /** What was found to be missing lately, from which packet on, and when it is to be asked for. */
   #foundMs = -Infinity
   #foundFirst = 0
@@ -45,6 +44,7 @@ export class GroupNaks implements NakSchedule {
   ) {
     this.#window = window
     this.#roundTrip = roundTrip
+    this.#grace = new GraceTime(roundTrip)
     this.#random = random
     this.#terms = terms
     this.#isImplied = isImplied
@@ -52,7 +52,7 @@ export class GroupNaks implements NakSchedule {
 
   onMissing(first: number, end: number, nowMs: number): void {
     const { timesMs, mask } = this.#window.ring
-    const graceMs = this.#grace()
+    const graceMs = this.#grace.ms
     // A burst is one loss.
     if (nowMs - this.#foundMs > graceMs) {
       this.#foundMs = nowMs
@@ -67,8 +67,7 @@ export class GroupNaks implements NakSchedule {
   onFound(packet: number, transmission: number): void {
     const { counts, mask } = this.#window.ring
     const asked = counts[packet & mask]!
-    // It had been under way all the time: this path reorders. More patience from now on.
-    if (transmission === 0 && asked > 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+    if (transmission === 0 && asked > 0) this.#grace.extend()
     if (transmission > 0 && asked === 0) this.missed++
   }
 
@@ -86,8 +85,8 @@ export class GroupNaks implements NakSchedule {
   /** A repair for packets from `base` on has come, and more may follow at once. */
   onRepair(base: number, mask: SpanMask, nowMs: number): void {
     const { hasSample, smoothedMs } = this.#roundTrip
-    const pauseMs = hasSample ? smoothedMs / 2 : MIN_GRACE_MS
-    this.#putOff(base, mask, nowMs + Math.max(pauseMs, MIN_GRACE_MS) + this.#drawMs())
+    const pauseMs = hasSample ? smoothedMs * REPAIR_PAUSE_SHARE : 0
+    this.#putOff(base, mask, nowMs + Math.max(pauseMs, MIN_REPAIR_PAUSE_MS) + this.#drawMs())
   }
 
   take(nowMs: number): PacketRange[] {
@@ -98,7 +97,7 @@ export class GroupNaks implements NakSchedule {
     let deadlineMs = Infinity
     const backOffMs = this.#drawMs()
     // Who asks asks for everything that nobody has asked for, but for what may only be late.
-    const youngFrom = nowMs - this.#foundMs < this.#grace() ? this.#foundFirst : highest
+    const youngFrom = nowMs - this.#foundMs < this.#grace.ms ? this.#foundFirst : highest
     for (let packet = next; packet < highest; packet++) {
       const at = packet & mask
       if (slots[at] !== undefined) continue
@@ -108,7 +107,7 @@ export class GroupNaks implements NakSchedule {
         break
       }
       // What is implied by others waits for these.
-      if (isDue) timesMs[at] = nowMs + this.#answerMs() * 1.5 ** this.#count(at, counts) + backOffMs
+      if (isDue) timesMs[at] = nowMs + this.#answerMs() * BACKOFF_FACTOR ** this.#count(at, counts) + backOffMs
       if (timesMs[at]! < deadlineMs) deadlineMs = timesMs[at]!
     }
     this.deadlineMs = deadlineMs
@@ -146,7 +145,6 @@ export class GroupNaks implements NakSchedule {
         this.missed++
       }
       timesMs[at] = Math.max(timesMs[at]!, untilMs)
-      this.suppressed++
     }
   }
 
@@ -154,24 +152,25 @@ export class GroupNaks implements NakSchedule {
     return drawBackOffMs(this.#random, this.#terms.backOffMs, this.#terms.receivers)
   }
 
-  /** How long a packet may be late before it is asked for. */
-  #grace(): number {
-    return Math.max(this.#graceMs, MIN_GRACE_MS, this.#roundTrip.hasSample ? this.#roundTrip.smoothedMs / 8 : 0)
-  }
-
   /** How long the answer may take: there and back, and what the sender waits for others. */
   #answerMs(): number {
     const { hasSample, smoothedMs, variationMs } = this.#roundTrip
-    const first = hasSample ? 1.75 * smoothedMs + 4 * variationMs : ASK_AGAIN_MS
-    return Math.min(Math.max(first, MIN_ASK_AGAIN_MS), MAX_ASK_AGAIN_MS)
+    const usualMs = hasSample ? ANSWER_ROUND_TRIPS * smoothedMs + ANSWER_VARIATIONS * variationMs : ASK_AGAIN_MS
+    return Math.min(Math.max(usualMs, MIN_ASK_AGAIN_MS), MAX_ASK_AGAIN_MS)
   }
 }
 
 const NO_RANGES: PacketRange[] = []
-const MIN_GRACE_MS = 1
-const MAX_GRACE_MS = 100
 /** Before the round trip is known. */
 const ASK_AGAIN_MS = 100
 const MIN_ASK_AGAIN_MS = 3
 const MAX_ASK_AGAIN_MS = 1000
+/** A quarter more than a stream to one waits: so long the sender gathers. */
+const ANSWER_ROUND_TRIPS = 1.75
+const ANSWER_VARIATIONS = 4
+/** Each time that a packet was asked for, the next one is so much later; so many times. */
+const BACKOFF_FACTOR = 1.5
 const MAX_BACKOFF = 5
+/** Repairs of a span leave one after the other. */
+const REPAIR_PAUSE_SHARE = 0.5
+const MIN_REPAIR_PAUSE_MS = 1

@@ -30,7 +30,6 @@ export interface GroupOptions {
 export class GroupReceiving {
   /** The number by which the group's frames name it. */
   readonly group: number
-  readonly endpoint: string
   readonly schedules: ReceivingSchedules
   readonly #terms: KnownTerms
   readonly #random: Random
@@ -45,7 +44,6 @@ export class GroupReceiving {
 
   constructor({ terms, endpoint, historyBytes, random }: GroupOptions, { pool, roundTrip }: ReceivingContext) {
     this.group = terms.group
-    this.endpoint = endpoint
     this.#random = random
     this.#terms = { receivers: terms.receivers, backOffMs: terms.backOff / 1000 }
     // A list's receivers get no repairs.
@@ -59,7 +57,7 @@ export class GroupReceiving {
     this.schedules = {
       naks: (window) => {
         this.#window = window
-        const isImplied = (packet: number): boolean => this.#decoder.keptRows > 0 && this.#decoder.isImplied(packet)
+        const isImplied = (packet: number): boolean => this.#decoder.isImplied(packet)
         return (this.#naks = new GroupNaks(window, roundTrip, this.#random, this.#terms, isImplied))
       },
       statuses: (windowPackets) => new GroupStatuses(windowPackets, this.#random, this.#terms),
@@ -88,16 +86,18 @@ export class GroupReceiving {
     const window = this.#window!
     const half = this.#half!
     const packet = window.fromWire(wire)
-    // Others asked for it: no reason to say anything.
-    if (window.has(packet)) {
-      half.counters.duplicates++
-      return
-    }
+    if (this.#isDuplicate(packet)) return
     this.#history?.keep(packet, frame, end)
     half.onData(wire, transmission, timestamp, frame, end, nowMs)
     if (this.#isDisposed) return
     this.#nowMs = nowMs
     if (this.#decoder.keptRows > 0 && window.has(packet)) this.#decoder.onArrived(packet, this.#history?.get(packet))
+  }
+
+  /** A part of a data frame, to this receiver alone. */
+  onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
+    if (this.#isDuplicate(this.#window!.fromWire(wire))) return
+    this.#half!.onPiece(wire, transmission, timestamp, frame, end, nowMs)
   }
 
   /** A repair of the group. */
@@ -128,6 +128,13 @@ export class GroupReceiving {
     this.#isDisposed = true
     this.#decoder.dispose()
     this.#history?.dispose()
+  }
+
+  /** Others asked for it: no reason to say anything. */
+  #isDuplicate(packet: number): boolean {
+    if (!this.#window!.has(packet)) return false
+    this.#half!.counters.duplicates++
+    return true
   }
 
   #onRepaired(packet: number, frame: Buffer, end: number): void {

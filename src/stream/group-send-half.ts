@@ -29,12 +29,6 @@ interface PrivateJob {
   readonly receiver: GroupMember
 }
 
-/** How often, and when last, a packet was sent again to one receiver; Infinity: it waits to be. */
-interface Again {
-  sentMs: number
-  tries: number
-}
-
 /**
  * The numbered packets of a stream to many: when each leaves, and what leaves again because receivers miss it. To a list of receivers
  * everybody gets his own; to a multicast group a {@link RepairPlanner} decides.
@@ -50,8 +44,6 @@ export class GroupSendHalf implements GroupSending {
   /** What is to be sent again, in this order, from `#jobAt` on. */
   #jobs: (RepairJob | PrivateJob)[] = []
   #jobAt = 0
-  /** What was sent again to one receiver, by packet. */
-  readonly #again = new WeakMap<GroupMember, Map<number, Again>>()
   /** A packet has left for some receivers of a list, and waits for the link. */
   #isMidway = false
   #delivered = 0
@@ -142,7 +134,8 @@ export class GroupSendHalf implements GroupSending {
   onProgress({ next, consumed, delivered }: GroupProgress, nowMs: number): void {
     const buffer = this.#buffer
     const hasProgress = next > buffer.base || consumed > buffer.consumed || delivered > this.#delivered
-    if (Math.floor(next / FORGET_STEP) > Math.floor(buffer.base / FORGET_STEP)) this.#planner.forgetBefore(next)
+    // A span is over: they are forgotten one by one.
+    if (Math.floor(next / SPAN_PACKETS) > Math.floor(buffer.base / SPAN_PACKETS)) this.#planner.forgetBefore(next)
     buffer.releaseBefore(next)
     buffer.consumed = Math.max(consumed, buffer.base)
     const packets = delivered - this.#delivered
@@ -173,7 +166,7 @@ export class GroupSendHalf implements GroupSending {
   onTime(nowMs: number): void {
     const { echoes, jobs } = this.#planner.takeJobs(nowMs)
     for (const echo of echoes) this.#sendEcho(echo)
-    this.#jobs.push(...jobs)
+    for (const job of jobs) this.#jobs.push(job)
   }
 
   takeHeartbeat(nowMs: number): Heartbeat | undefined {
@@ -237,16 +230,9 @@ export class GroupSendHalf implements GroupSending {
 
   /** Unless it was sent since then: the receiver cannot have seen it when it asked. */
   #sendAgainTo(member: GroupMember, packet: number, sinceMs: number): void {
-    let sent = this.#again.get(member)
-    if (sent === undefined) this.#again.set(member, (sent = new Map<number, Again>()))
-    const again = sent.get(packet) ?? { sentMs: -Infinity, tries: 0 }
-    if (again.sentMs > sinceMs) return
-    if (++again.tries > TRIES_BEFORE_DOUBT) member.peer.suspectPath()
-    again.sentMs = Infinity
-    // Oldest first: those are the ones that arrive.
-    sent.delete(packet)
-    sent.set(packet, again)
-    if (sent.size > MAX_REMEMBERED) sent.delete(sent.keys().next().value!)
+    const tries = member.sentAgain.ask(packet, this.#buffer.base, sinceMs)
+    if (tries === 0) return
+    if (tries > TRIES_BEFORE_DOUBT) member.peer.suspectPath()
     this.#jobs.push({ packet, receiver: member })
   }
 
@@ -268,8 +254,7 @@ export class GroupSendHalf implements GroupSending {
     const at = packet & mask
     if (!this.#owner.transmit(slots[at]!, this.toWire(packet), Math.max(1, counts[at]!), receiver)) return Sent.linkFull
     counts[at] = Math.min(counts[at]! + 1, 255)
-    const again = receiver && this.#again.get(receiver)?.get(packet)
-    if (again !== undefined) again.sentMs = nowMs
+    receiver?.sentAgain.onSent(packet, nowMs)
     this.counters.packetsRetransmitted++
     return Sent.packet
   }
@@ -290,14 +275,10 @@ export class GroupSendHalf implements GroupSending {
   }
 }
 
-/** Spans that are over are forgotten so many packets at a time. */
-const FORGET_STEP = 64
 const ANSWER_DELAY_MS = 5
 /** Probes in a row without progress, before everything on the way is taken to be lost. */
 const PROBES_BEFORE_TIMEOUT = 3
 /** Sent so often, a packet is sent to who still misses it alone. */
 const STUBBORN_TRANSMISSIONS = 4
-/** Of one receiver: as much as a window. */
-const MAX_REMEMBERED = 65_536
 /** Sent again so often in vain, a packet makes one doubt the path. */
 const TRIES_BEFORE_DOUBT = 3

@@ -1,4 +1,3 @@
-import type { GroupMember } from './group-member.js'
 import type { GroupReceivers } from './group-receivers.js'
 import type { GroupSending } from './group-sending.js'
 import { GroupTerms, statusIntervalMs } from './group-terms.js'
@@ -7,6 +6,7 @@ import type { ResolvedPublicationOptions } from './publication-options.js'
 import type { Echo } from './repair-planner.js'
 import type { RoundTrip } from './round-trip.js'
 import type { Heartbeat } from './sending.js'
+import { sayHeartbeat } from './stream-speaker.js'
 import { HEARTBEAT_FLAG, KIND, TYPE } from './wire.js'
 
 /** What a publication says, besides its data: to each receiver by its own address, or to the group. */
@@ -54,30 +54,23 @@ export class GroupSpeaker {
     const { length } = this.#receivers.members
     this.#sending.answerDelayMs = statusIntervalMs(length)
     if (!this.#terms.haveChanged(length)) return
-    const { base, next } = this.#sending
+    const { base, next, counters } = this.#sending
+    counters.heartbeatsSent++
     this.#sayToGroup({ floor: this.#sending.toWire(base), next: this.#sending.toWire(next), isFinal: false }, nowMs)
   }
 
   /** To the group, or, if they are few, to those from whom something is still to come. */
   sayHeartbeat(heartbeat: Heartbeat, nowMs: number): void {
-    const { floor, next, isFinal } = heartbeat
     const laggards = this.#receivers.laggards(this.#sending.next, this.#sending.isEnded)
-    const isForAll = (isFinal && !this.#isFinalSaid) || laggards.length > MAX_SINGLE_HEARTBEATS
-    this.#isFinalSaid ||= isFinal
+    // Who has heard of the end and forgotten the stream answers only what names it: after the first time, the end is said one by one.
+    const isForAll = heartbeat.isFinal ? !this.#isFinalSaid : laggards.length > MAX_SINGLE_HEARTBEATS
+    this.#isFinalSaid ||= heartbeat.isFinal
     if (this.#options.group !== undefined && isForAll) return this.#sayToGroup(heartbeat, nowMs)
-    const timestamp = this.#host.timestamp(nowMs)
-    const flags = isFinal ? HEARTBEAT_FLAG.final : 0
-    for (const { peer, id } of laggards) {
-      peer.sendStreamControl({ type: TYPE.heartbeat, stream: id, floor, next, timestamp, flags }, true)
-    }
+    for (const member of laggards) sayHeartbeat(member, heartbeat, nowMs)
   }
 
   sayEcho(packet: number, { mask, most }: Echo): void {
     this.#host.sendControlToGroup({ type: TYPE.nakEcho, group: this.#id, base: packet, mask, most }, this.#options.group!)
-  }
-
-  sayReset({ peer, id }: GroupMember, reason: number): void {
-    peer.sendReset({ id, isOpener: true }, reason)
   }
 
   #sayToGroup({ floor, next, isFinal }: Heartbeat, nowMs: number): void {
@@ -90,5 +83,5 @@ export class GroupSpeaker {
   }
 }
 
-/** To more receivers than these, a heartbeat goes to the group. */
+/** To more receivers than these, a heartbeat that is not the end goes to the group. */
 const MAX_SINGLE_HEARTBEATS = 8

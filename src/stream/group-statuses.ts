@@ -43,7 +43,7 @@ export class GroupStatuses implements StatusSchedule {
     }
     if (this.deadlineMs > nowMs) {
       if (this.#unsaid > 0 && this.deadlineMs === Infinity) {
-        this.deadlineMs = nowMs + Math.max(STATUS_DELAY_MS, intervalMs) * (0.5 + randomFraction(this.#random))
+        this.deadlineMs = nowMs + Math.max(STATUS_DELAY_MS, intervalMs) * (MIN_SPREAD + randomFraction(this.#random))
       }
       return false
     }
@@ -60,10 +60,14 @@ export class GroupStatuses implements StatusSchedule {
 
   /** Small groups need no spreading. */
   #soon(intervalMs: number): number {
-    return intervalMs < 1 ? 0 : randomFraction(this.#random) * intervalMs
+    return intervalMs < MIN_INTERVAL_MS ? 0 : randomFraction(this.#random) * intervalMs
   }
 }
 
 const STATUS_DELAY_MS = 2
+/** Unforced ones come after half to one and a half of their time. */
+const MIN_SPREAD = 0.5
+/** What timers can tell apart. */
+const MIN_INTERVAL_MS = 1
 /** Who has read a quarter of the window says so soon. */
 const CONSUMED_FRACTION = 4

@@ -1,4 +1,5 @@
 import type { PacketRange } from './control-frame.js'
+import { GraceTime } from './grace-time.js'
 import { NakRanges } from './nak-ranges.js'
 import type { ReceiveWindow } from './receive-window.js'
 import type { NakSchedule } from './receiving.js'
@@ -12,18 +13,19 @@ export class MissingPackets implements NakSchedule {
   deadlineMs = Infinity
   readonly #window: ReceiveWindow
   readonly #roundTrip: RoundTrip
-  #graceMs = 0
+  readonly #grace: GraceTime
   /** How long what is asked for takes to come. Who only receives knows little of the round trip. */
   #answers: RoundTrip | undefined
 
   constructor(window: ReceiveWindow, roundTrip: RoundTrip) {
     this.#window = window
     this.#roundTrip = roundTrip
+    this.#grace = new GraceTime(roundTrip)
   }
 
   onMissing(first: number, end: number, nowMs: number): void {
     const { timesMs, mask } = this.#window.ring
-    const askMs = nowMs + this.#grace()
+    const askMs = nowMs + this.#grace.ms
     for (let packet = first; packet < end; packet++) timesMs[packet & mask] = askMs
     if (askMs < this.deadlineMs) this.deadlineMs = askMs
   }
@@ -32,8 +34,7 @@ export class MissingPackets implements NakSchedule {
     const { counts, timesMs, mask } = this.#window.ring
     const asked = counts[packet & mask]!
     if (asked === 0) return
-    // It had been under way all the time: this path reorders. More patience from now on.
-    if (transmission === 0) this.#graceMs = Math.min(MAX_GRACE_MS, 2 * this.#grace())
+    if (transmission === 0) this.#grace.extend()
     else this.#onAnswer(asked, nowMs - timesMs[packet & mask]!)
   }
 
@@ -68,11 +69,6 @@ export class MissingPackets implements NakSchedule {
     return ranges.list
   }
 
-  /** How long a packet may be late before it is asked for. */
-  #grace(): number {
-    return Math.max(this.#graceMs, MIN_GRACE_MS, this.#roundTrip.hasSample ? this.#roundTrip.smoothedMs / 8 : 0)
-  }
-
   /** It was asked for so long ago, or longer if more than once: which of them was answered is not known. */
   #onAnswer(asked: number, ms: number): void {
     if (asked === 1) (this.#answers ??= new RoundTrip()).update(ms)
@@ -92,8 +88,6 @@ function patienceOf({ hasSample, smoothedMs, variationMs }: RoundTrip): number {
 }
 
 const NO_RANGES: PacketRange[] = []
-const MIN_GRACE_MS = 1
-const MAX_GRACE_MS = 100
 /** Before the round trip is known. */
 const ASK_AGAIN_MS = 100
 const MIN_ASK_AGAIN_MS = 2

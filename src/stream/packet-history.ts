@@ -6,17 +6,12 @@ export class PacketHistory {
   readonly #pool: FrameSource
   readonly #slots: (FrameSlot | undefined)[]
   readonly #packets: Float64Array
-  #kept = 0
 
   /** @param capacity Packets, a power of two. */
   constructor(pool: FrameSource, capacity: number) {
     this.#pool = pool
     this.#slots = new Array<FrameSlot | undefined>(capacity).fill(undefined)
     this.#packets = new Float64Array(capacity)
-  }
-
-  get keptPackets(): number {
-    return this.#kept
   }
 
   /** Keeps a copy of a data frame that ends at `end`, in place of an older one. */
@@ -28,7 +23,6 @@ export class PacketHistory {
       slot = this.#pool.take(false)
       if (slot === undefined) return
       this.#slots[at] = slot
-      this.#kept++
     }
     slot.memory.set(frame.length === end ? frame : frame.subarray(0, end))
     slot.length = end
@@ -47,6 +41,5 @@ export class PacketHistory {
       this.#pool.give(slot)
       this.#slots[at] = undefined
     }
-    this.#kept = 0
   }
 }

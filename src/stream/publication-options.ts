@@ -1,9 +1,9 @@
 import {
   Endpoint,
+  checkFunction,
   checkInteger,
   checkOneOf,
   checkOptions,
-  checkSignal,
   invalidArgType,
   invalidArgValue,
   outOfRange,
@@ -15,7 +15,7 @@ import { resolveStreamOptions, type ResolvedStreamOptions, type StreamOptions } 
 import { MAX_FRAME_BYTES, MIN_FRAME_BYTES, REPAIR_OVERHEAD_BYTES } from './wire.js'
 
 /** Options of `node.openGroup`. */
-export interface PublicationOptions extends Omit<StreamOptions, 'allowHalfOpen'> {
+export interface PublicationOptions extends Omit<StreamOptions, 'ordered' | 'allowHalfOpen'> {
   /** A multicast group and its port, where frames leave once for all. Without it: each receiver is sent its own, to where its node is. */
   group?: Endpoint | EndpointLike
   /**
@@ -49,21 +49,28 @@ export interface PublicationDefaults {
   drawPacket(): number
 }
 
-const OWN: ReadonlySet<string> = new Set(['group', 'slowReceivers', 'stallMs', 'frameBytes', 'congestionControl'])
-const STREAM = ['kind', 'label', 'windowBytes', 'initialPacket', 'signal'] as const
+/** Those that `peer.openStream` has as well. */
+const SHARED = ['kind', 'label', 'windowBytes', 'initialPacket', 'signal'] as const
+const KNOWN: ReadonlySet<string> = new Set<keyof PublicationOptions>([
+  ...SHARED,
+  'group',
+  'slowReceivers',
+  'stallMs',
+  'frameBytes',
+  'congestionControl',
+])
 
 /** @throws Misuse, naming the option. */
 export function resolvePublicationOptions(
   options: PublicationOptions,
   defaults: PublicationDefaults,
 ): ResolvedPublicationOptions {
-  checkOptions('options', options, new Set([...OWN, ...STREAM]))
+  checkOptions('options', options, KNOWN)
   const group = options.group === undefined ? undefined : Endpoint.from(options.group, 'options.group')
   if (group !== undefined && !group.isMulticast) {
     throw invalidArgValue('options.group', group.toString(), 'must be a multicast address with a port')
   }
   if (group !== undefined) checkInteger('options.group.port', group.port, 1, 65_535)
-  checkSignal('options.signal', options.signal)
   const usual = Math.max(MIN_FRAME_BYTES, Math.min(defaults.frameBytes, defaults.unfragmentedBytes(group)))
   const frameBytes = checkInteger(
     'options.frameBytes',
@@ -73,14 +80,14 @@ export function resolvePublicationOptions(
   )
   const packetBytes = group === undefined ? frameBytes : frameBytes - REPAIR_OVERHEAD_BYTES
   const stream: StreamOptions = {}
-  for (const key of STREAM) if (options[key] !== undefined) Object.assign(stream, { [key]: options[key] })
+  for (const key of SHARED) if (options[key] !== undefined) Object.assign(stream, { [key]: options[key] })
   return {
     ...resolveStreamOptions(stream, packetBytes, () => defaults.drawPacket()),
     group,
     slowReceivers: checkSlowReceivers(options.slowReceivers ?? 'wait'),
     stallMs: checkInteger('options.stallMs', options.stallMs ?? DEFAULT_STALL_MS, 0, MAX_STALL_MS),
     frameBytes: packetBytes,
-    congestionControl: options.congestionControl ?? defaults.congestionControl,
+    congestionControl: checkFunction('options.congestionControl', options.congestionControl ?? defaults.congestionControl),
   }
 }
 

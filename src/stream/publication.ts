@@ -122,7 +122,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   remove(peer: Peer): boolean {
     const member = this.#memberOf(peer)
     if (member === undefined) return false
-    this.#speaker.sayReset(member, RESET_REASON.cancelled)
+    member.peer.sendReset(member, RESET_REASON.cancelled)
     this.#forget(member, undefined)
     return true
   }
@@ -299,7 +299,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#answered(member)
     if (this.kind !== 'fireAndForget') {
       const hasLost = this.#receivers.onStatus(member, frame, this.#sending, nowMs)
-      if (hasLost === undefined) return
+      if (hasLost === undefined) return this.#host.countDrop('malformed')
       if (hasLost) this.#path.congestion.onLost(nowMs - this.#path.roundTrip.smoothedMs, nowMs)
     }
     const isEnd = (frame.flags & STATUS_FLAG.ended) !== 0 && this.#sending.isEnded && !this.#sending.hasWork
@@ -339,7 +339,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   #abandon(error: StreamError): void {
-    for (const member of this.#receivers.members) this.#speaker.sayReset(member, RESET_REASON.cancelled)
+    for (const member of this.#receivers.members) member.peer.sendReset(member, RESET_REASON.cancelled)
     this.destroy(error)
   }
 
@@ -368,7 +368,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   #dropSlow(nowMs: number): void {
     const { queuedPackets, isWindowFull } = this.#sending
     for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, isWindowFull, nowMs)) {
-      this.#speaker.sayReset(member, RESET_REASON.slow)
+      member.peer.sendReset(member, RESET_REASON.slow)
       this.#forget(member, new StreamError('ERR_RECEIVER_SLOW', `${member.peer.endpoint.toString()} held the others up`))
     }
   }

@@ -2,7 +2,7 @@ import { findXor } from '../fec/index.js'
 import { readUint16, writeUint16 } from './bytes.js'
 import type { FrameSlot } from './frame-pool.js'
 import { readMask, writeMask } from './group-frame.js'
-import { forEachBit, hasBit, withoutBit, type SpanMask } from './span-mask.js'
+import { forEachBit, hasBit, symmetricDifference, withoutBit, type SpanMask } from './span-mask.js'
 import { DATA, DATA_HEADER_BYTES, REPAIR, REPAIR_OVERHEAD_BYTES } from './wire.js'
 
 /**
@@ -49,10 +49,7 @@ export function addRow(into: RepairRow, from: RepairRow): void {
   if (into.slot.length < from.slot.length) memory.fill(0, into.slot.length, from.slot.length)
   into.slot.length = Math.max(into.slot.length, from.slot.length)
   xorBytes(memory, REPAIR.lengths, from.slot.memory, REPAIR.lengths, from.slot.length - REPAIR.lengths)
-  into.unknown = {
-    low: (into.unknown.low ^ from.unknown.low) >>> 0,
-    high: (into.unknown.high ^ from.unknown.high) >>> 0,
-  }
+  into.unknown = symmetricDifference(into.unknown, from.unknown)
 }
 
 /**

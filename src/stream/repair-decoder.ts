@@ -2,7 +2,18 @@ import { BitMatrix, Elimination, eliminationWords } from '../fec/index.js'
 import type { FrameSlot } from './frame-pool.js'
 import type { FrameSource } from './frame-share.js'
 import { addRow, extractPacket, repairMask, subtractPacket, type RepairRow } from './repair-code.js'
-import { EMPTY_MASK, countBits, forEachBit, hasBit, isEmpty, union, withBit, type SpanMask } from './span-mask.js'
+import {
+  EMPTY_MASK,
+  countBits,
+  forEachBit,
+  hasBit,
+  isEmpty,
+  isWithin,
+  lastBit,
+  union,
+  withBit,
+  type SpanMask,
+} from './span-mask.js'
 import { SPAN_PACKETS } from './wire.js'
 
 /** What a {@link RepairDecoder} reads from, and tells. */
@@ -15,6 +26,12 @@ export interface RepairOwner {
   onPacket(packet: number, frame: Buffer, end: number): void
 }
 
+/** Packets of a span that follow from others which are missing as well. */
+interface Implication {
+  readonly implied: SpanMask
+  readonly open: SpanMask
+}
+
 /**
  * Finds missing packets by the repairs that a sender has sent for many receivers at once. Keeps repairs until they are of use, or their
  * packets have come in another way; their number is bounded.
@@ -23,8 +40,8 @@ export class RepairDecoder {
   readonly #pool: FrameSource
   readonly #owner: RepairOwner
   #rows: RepairRow[] = []
-  /** By the base of a span: those of its packets that follow from the other missing ones. */
-  readonly #implied = new Map<number, SpanMask>()
+  /** By the base of a span. */
+  readonly #implications = new Map<number, Implication>()
 
   constructor(pool: FrameSource, owner: RepairOwner) {
     this.#pool = pool
@@ -57,7 +74,7 @@ export class RepairDecoder {
     this.#rows.push(row)
     if (this.#rows.length > MAX_ROWS) {
       const oldest = this.#rows.shift()!
-      this.#implied.delete(oldest.base)
+      this.#implications.delete(oldest.base)
       this.#pool.give(oldest.slot)
     }
     this.#solve(base)
@@ -66,8 +83,10 @@ export class RepairDecoder {
 
   /** Would this packet follow from the others that are missing? Then it need not be asked for. */
   isImplied(packet: number): boolean {
-    for (const [base, mask] of this.#implied) {
-      if (packet >= base && packet < base + SPAN_PACKETS && hasBit(mask, packet - base)) return true
+    for (const [base, { implied, open }] of this.#implications) {
+      if (packet < base || packet >= base + SPAN_PACKETS || !hasBit(implied, packet - base)) continue
+      // One of the others may have been given up, or have come in pieces, of which nothing is kept.
+      return isWithin(open, this.#missingOf(base, open))
     }
     return false
   }
@@ -88,12 +107,12 @@ export class RepairDecoder {
   forgetBefore(packet: number): void {
     if (this.#rows.length === 0) return
     this.#keepRows((row) => row.base + SPAN_PACKETS > packet)
-    for (const base of this.#implied.keys()) if (base + SPAN_PACKETS <= packet) this.#implied.delete(base)
+    for (const base of this.#implications.keys()) if (base + SPAN_PACKETS <= packet) this.#implications.delete(base)
   }
 
   dispose(): void {
     this.#keepRows(() => false)
-    this.#implied.clear()
+    this.#implications.clear()
   }
 
   #missingOf(base: number, mask: SpanMask): SpanMask {
@@ -121,7 +140,7 @@ export class RepairDecoder {
   #solve(base: number): void {
     for (;;) {
       this.#keepRows((row) => !isEmpty(row.unknown))
-      this.#implied.delete(base)
+      this.#implications.delete(base)
       const rows = this.#rows.filter((row) => row.base === base)
       if (rows.length === 0) return
       const single = rows.find((row) => countBits(row.unknown) === 1) ?? this.#eliminate(base, rows)
@@ -146,11 +165,9 @@ export class RepairDecoder {
       elimination.add(i, masks, i, NOTHING_KNOWN)
     }
     if (elimination.undetermined > 0) {
-      const implied = columns.filter((_, place) => elimination.vectorOf(place) >= 0)
-      this.#implied.set(
-        base,
-        implied.reduce((mask, index) => withBit(mask, index), EMPTY_MASK),
-      )
+      const implied = columns.filter((_, place) => elimination.vectorOf(place) >= 0).reduce(withBit, EMPTY_MASK)
+      const open = columns.filter((_, place) => elimination.vectorOf(place) < 0).reduce(withBit, EMPTY_MASK)
+      this.#implications.set(base, { implied, open })
       return undefined
     }
     const summed: RepairRow[] = []
@@ -163,12 +180,10 @@ export class RepairDecoder {
   /** Hands over the packet that a row has become. */
   #take(row: RepairRow): void {
     this.#rows.splice(this.#rows.indexOf(row), 1)
-    let index = -1
-    forEachBit(row.unknown, (bit) => (index = bit))
+    const packet = row.base + lastBit(row.unknown)
     const found = this.#pool.take(true)!
     const end = extractPacket(row, found.memory)
     this.#pool.give(row.slot)
-    const packet = row.base + index
     // What contradicts itself was damaged; the packet is asked for again.
     if (end !== undefined) {
       found.length = end

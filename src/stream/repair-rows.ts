@@ -1,5 +1,5 @@
 import type { Random } from '../core/index.js'
-import { countBits, hasBit, intersection, isEmpty, type SpanMask } from './span-mask.js'
+import { countBits, firstBit, hasBit, intersection, isEmpty, symmetricDifference, type SpanMask } from './span-mask.js'
 
 /**
  * Chooses which packets each of some repairs is the XOR of. The first covers all; the others cover random halves, drawn so that the
@@ -70,16 +70,10 @@ class MaskBasis {
   #reduce(row: SpanMask): SpanMask {
     let rest = intersection(row, this.#missing)
     for (const vector of this.#vectors) {
-      if (hasBit(rest, lowestBit(vector))) {
-        rest = { low: (rest.low ^ vector.low) >>> 0, high: (rest.high ^ vector.high) >>> 0 }
-      }
+      if (hasBit(rest, firstBit(vector))) rest = symmetricDifference(rest, vector)
     }
     return rest
   }
-}
-
-function lowestBit({ low, high }: SpanMask): number {
-  return low !== 0 ? 31 - Math.clz32(low & -low) : 63 - Math.clz32(high & -high)
 }
 
 /** Random halves that one is chosen from. */

@@ -46,8 +46,8 @@ export class SlowWatch {
     const last = members.reduce((least, { consumed }) => Math.min(least, consumed), Infinity)
     return members.filter((member) => {
       const behind = first - member.consumed
-      if (behind >= windowPackets / 2) member.behindSinceMs = Math.min(member.behindSinceMs, nowMs)
-      else if (behind < windowPackets / 4) member.behindSinceMs = Infinity
+      if (behind >= windowPackets * BEHIND_SHARE) member.behindSinceMs = Math.min(member.behindSinceMs, nowMs)
+      else if (behind < windowPackets * CAUGHT_UP_SHARE) member.behindSinceMs = Infinity
       const isStuck = member.consumed === last && nowMs - Math.max(this.#fullSinceMs, member.progressMs) >= stallMs
       return isStuck || nowMs - member.behindSinceMs >= stallMs
     })
@@ -57,3 +57,6 @@ export class SlowWatch {
 const NOBODY_SLOW: readonly GroupMember[] = []
 /** In the time that somebody may be slow. */
 const LOOKS = 4
+/** Of the window: so far behind the first, somebody holds the others up; nearer than this, no more. */
+const BEHIND_SHARE = 1 / 2
+const CAUGHT_UP_SHARE = 1 / 4

@@ -6,11 +6,6 @@ export interface SpanMask {
 
 export const EMPTY_MASK: SpanMask = { low: 0, high: 0 }
 
-/** The first `count` of a span. */
-export function firstOf(count: number): SpanMask {
-  return rangeMask(0, count)
-}
-
 /** Those from `from` up to but without `end`. */
 export function rangeMask(from: number, end: number): SpanMask {
   return { low: wordRange(from, end), high: wordRange(from - 32, end - 32) }
@@ -36,6 +31,11 @@ export function intersection(one: SpanMask, other: SpanMask): SpanMask {
   return { low: (one.low & other.low) >>> 0, high: (one.high & other.high) >>> 0 }
 }
 
+/** Those that are in one of them alone. */
+export function symmetricDifference(one: SpanMask, other: SpanMask): SpanMask {
+  return { low: (one.low ^ other.low) >>> 0, high: (one.high ^ other.high) >>> 0 }
+}
+
 export function isEmpty({ low, high }: SpanMask): boolean {
   return low === 0 && high === 0
 }
@@ -47,6 +47,11 @@ export function isWithin(inner: SpanMask, outer: SpanMask): boolean {
 
 export function countBits({ low, high }: SpanMask): number {
   return countWord(low) + countWord(high)
+}
+
+/** The lowest, of a mask that is not empty. */
+export function firstBit({ low, high }: SpanMask): number {
+  return low !== 0 ? 31 - Math.clz32(low & -low) : 63 - Math.clz32(high & -high)
 }
 
 /** The highest; of an empty mask -1. */

@@ -50,7 +50,6 @@ export const REPAIR_OVERHEAD_BYTES = REPAIR.bytes - DATA_HEADER_BYTES
 export const SPAN_PACKETS = 64
 
 /** A chunk of a data frame; section "Chunks". */
-export const CHUNK = { flags: 0, handler: 1, length: 2, messageLength: 4 } as const
 export const CHUNK_FLAG = { first: 0x01, last: 0x02, present: 0x04 } as const
 export const WHOLE_CHUNK = CHUNK_FLAG.present | CHUNK_FLAG.first | CHUNK_FLAG.last
 export const CHUNK_BYTES = 4
@@ -119,20 +118,9 @@ export const HEARTBEAT_FLAG = { final: 0x01 } as const
 export const RESET = { stream: 20, reason: 24, bytes: 26 }
 export const STREAM_GONE = { stream: 20, bytes: 24 }
 
-export const OPEN_GROUP = {
-  stream: 20,
-  kind: 24,
-  options: 25,
-  labelBytes: 26,
-  endpointBytes: 27,
-  packet: 28,
-  windowPackets: 32,
-  group: 36,
-  receivers: 40,
-  backOff: 44,
-  label: 48,
-}
-export const GROUP_HEARTBEAT = { group: 20, floor: 24, next: 28, timestamp: 32, flags: 36, receivers: 40, backOff: 44, bytes: 48 }
+/** The rest is as in {@link OPEN}, and as in {@link HEARTBEAT}. */
+export const OPEN_GROUP = { stream: 20, labelBytes: 26, endpointBytes: 27, group: 36, receivers: 40, backOff: 44, label: 48 }
+export const GROUP_HEARTBEAT = { group: 20, receivers: 40, backOff: 44, bytes: 48 }
 export const NAK_ECHO = { group: 20, base: 24, mask: 28, most: 36, bytes: 37 }
 
 export const PROBE = { frameBytes: 20, bytes: 22 }

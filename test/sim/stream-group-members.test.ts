@@ -166,6 +166,41 @@ test('a receiver that multicast does not reach gets everything by its own addres
   made.close()
 })
 
+test('a receiver whose path is too narrow for the group gets everything in pieces, beside repairs for the others', async () => {
+  const path = { latencyMs: 2, lossProbability: 0.02, duplicateProbability: 0.02 }
+  const network = new SimulatedNetwork(11, { path })
+  const made = await makeGroup(network, 4)
+  const narrow = made.receivers[0]!
+  network.setPath(made.senderHost, narrow.host, { ...path, mtuBytes: 1300, tooBig: 'drop' })
+  const publication = publish(made, { group: GROUP, congestionControl: control })
+  const seen = watch(publication)
+  pourAll(publication, 100, () => 1400)
+  await network.clock.runUntilTrueAsync(() => seen.closed !== undefined, 60_000)
+  expect(seen.closed).toBe('fine')
+  for (const { received } of made.receivers) expect(received).toEqual(numbers(0, 100))
+  expect(narrow.peer.stats().frameBytes).toBeLessThan(1400)
+  made.close()
+})
+
+test('an end whose statuses are all lost is asked for one by one: who has forgotten the stream is not to be asked by the group', async () => {
+  const network = new SimulatedNetwork(10, { path: { latencyMs: 2 } })
+  const made = await makeGroup(network, 30)
+  const publication = publish(made, { group: GROUP, congestionControl: control })
+  const seen = watch(publication)
+  pourAll(publication, 20, bytes, false)
+  await network.clock.advanceAsync(500)
+  for (const { host } of made.receivers) network.setPath(host, made.senderHost, { latencyMs: 2, lossProbability: 1 })
+  publication.end()
+  await network.clock.advanceAsync(500)
+  expect(made.receivers.every(({ isEnded }) => isEnded)).toBe(true)
+  expect(publication.receivers).toHaveLength(30)
+  for (const { host } of made.receivers) network.setPath(host, made.senderHost, { latencyMs: 2 })
+  await network.clock.runUntilTrueAsync(() => seen.closed !== undefined, 5000)
+  expect(seen.closed).toBe('fine')
+  expect(seen.gone).toEqual(made.receivers.map(({ host }) => `${host.name} fine`))
+  made.close()
+})
+
 describe('a receiver that does not read', () => {
   async function slow(policy: 'wait' | 'drop' | { quorum: number }, slowCount: number): Promise<string[]> {
     const network = new SimulatedNetwork(6, { path: { latencyMs: 2, lossProbability: 0.01 } })

@@ -157,4 +157,15 @@ test('the layouts are those of the document', () => {
   expect(hex({ type: TYPE.open, stream: 1, kind: 3, options: 0, packet: 2, windowPackets: 3, label: 'ab' })).toBe(
     '010000000300020002000000030000006162',
   )
+  const to = { group: 4, receivers: 5, backOff: 6 }
+  const open = { stream: 1, kind: 3, options: 0, packet: 2, windowPackets: 3, label: 'ab', endpoint: 'c' }
+  expect(hex({ type: TYPE.openGroup, ...open, ...to })).toBe(
+    '010000000300020102000000030000000400000005000000060000006162' + '63',
+  )
+  expect(hex({ type: TYPE.groupHeartbeat, floor: 2, next: 3, timestamp: 7, flags: 1, ...to })).toBe(
+    '04000000020000000300000007000000010000000500000006000000',
+  )
+  expect(hex({ type: TYPE.nakEcho, group: 4, base: 2, mask: { low: 1, high: 8 }, most: 3 })).toBe(
+    '0400000002000000010000000800000003',
+  )
 })

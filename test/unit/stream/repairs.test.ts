@@ -7,19 +7,24 @@ import { encodeRepair } from '../../../src/stream/repair-code.js'
 import { RepairDecoder } from '../../../src/stream/repair-decoder.js'
 import { RepairPlanner } from '../../../src/stream/repair-planner.js'
 import { chooseRows } from '../../../src/stream/repair-rows.js'
+import { SentAgain } from '../../../src/stream/sent-again.js'
 import {
   EMPTY_MASK,
   countBits,
-  firstOf,
+  firstBit,
   forEachBit,
   hasBit,
+  lastBit,
   rangeMask,
+  symmetricDifference,
   union,
   withBit,
   withoutBit,
 } from '../../../src/stream/span-mask.js'
 import { DATA_HEADER_BYTES } from '../../../src/stream/wire.js'
 import { checkProperty } from '../support/check-property.js'
+
+const WHOLE_SPAN = rangeMask(0, 64)
 
 /** Packets of random length and content, and a receiver that misses some of them. */
 class Receiver {
@@ -64,10 +69,13 @@ test('masks are sets of 64', async () => {
       forEachBit(mask, (index) => seen.push(index))
       expect(seen).toEqual([...bits].sort((a, b) => a - b))
       expect(countBits(mask)).toBe(bits.length)
+      if (bits.length > 0) expect(firstBit(mask)).toBe(seen[0])
+      expect(lastBit(mask)).toBe(seen.at(-1) ?? -1)
       for (const bit of bits) expect(hasBit(withoutBit(mask, bit), bit)).toBe(false)
       const range = rangeMask(from, to)
       for (let i = 0; i < 64; i++) expect(hasBit(range, i)).toBe(i >= from && i < to)
-      expect(countBits(union(mask, firstOf(64)))).toBe(64)
+      expect(countBits(union(mask, WHOLE_SPAN))).toBe(64)
+      expect(countBits(symmetricDifference(mask, WHOLE_SPAN))).toBe(64 - bits.length)
     }),
   )
 })
@@ -78,7 +86,7 @@ test('as many repairs as packets are missing, or a few more, give all of them, w
       const random = new SeededRandom(seed)
       const receiver = new Receiver(random, 64, missing)
       const asked = missing.reduce(withBit, EMPTY_MASK)
-      const rows = chooseRows(random, firstOf(64), missing.length + 2, [asked], true)
+      const rows = chooseRows(random, WHOLE_SPAN, missing.length + 2, [asked], true)
       for (const row of rows) {
         const { frame, end } = receiver.encode(0, row)
         expect(receiver.decoder.add(0, frame, end)).not.toBe(null)
@@ -93,7 +101,7 @@ test('as many repairs as packets are missing, or a few more, give all of them, w
 
 test('repairs wait for packets that come in another way, and say which of the missing need not be asked for', () => {
   const receiver = new Receiver(new SeededRandom(1), 64, [3, 17, 40])
-  for (const mask of [firstOf(64), rangeMask(0, 20)]) {
+  for (const mask of [WHOLE_SPAN, rangeMask(0, 20)]) {
     const { frame, end } = receiver.encode(0, mask)
     receiver.decoder.add(0, frame, end)
   }
@@ -106,9 +114,19 @@ test('repairs wait for packets that come in another way, and say which of the mi
   expect(receiver.decoder.keptRows).toBe(0)
 })
 
+test('what would follow from a packet that came unnoticed, in pieces, or was given up, is asked for', () => {
+  const receiver = new Receiver(new SeededRandom(7), 64, [3, 17])
+  const { frame, end } = receiver.encode(0, WHOLE_SPAN)
+  receiver.decoder.add(0, frame, end)
+  const implied = [3, 17].find((packet) => receiver.decoder.isImplied(packet))!
+  const other = 3 + 17 - implied
+  receiver.here.set(other, receiver.frames[other]!)
+  expect(receiver.decoder.isImplied(implied)).toBe(false)
+})
+
 test('a repair over a packet that is not kept any more is of no use, and costs nothing', () => {
   const receiver = new Receiver(new SeededRandom(2), 64, [5])
-  const { frame, end } = receiver.encode(0, firstOf(64))
+  const { frame, end } = receiver.encode(0, WHOLE_SPAN)
   const decoder = new RepairDecoder(receiver.pool, {
     frameOf: () => undefined,
     isMissing: (packet) => packet === 5,
@@ -145,6 +163,19 @@ test('a back-off is as its distribution says: late for most of a large group, an
   expect(drawBackOffMs(random, 0, 1000)).toBe(0)
 })
 
+test('what one receiver alone asks for is sent again no sooner than it can have seen it, and forgotten with the packets', () => {
+  const again = new SentAgain()
+  expect(again.ask(5, 0, -4)).toBe(1)
+  expect(again.ask(5, 0, 100)).toBe(0)
+  again.onSent(5, 10)
+  expect(again.ask(5, 0, 9)).toBe(0)
+  expect(again.ask(5, 0, 10)).toBe(2)
+  // One that is lost again and again, in a window of 100 packets, of which all are lost.
+  for (let packet = 6; packet < 50_000; packet++) again.ask(packet, Math.max(0, packet - 100), packet)
+  expect(again.size).toBe(101)
+  expect(again.ask(5, 49_900, 100_000)).toBe(1)
+})
+
 test('a loss that everybody saw is echoed once and sent once', () => {
   const planner = new RepairPlanner(new SeededRandom(5))
   for (let asker = 0; asker < 100; asker++) planner.onAsked(asker, 70, 72, 100, 0, 4)
@@ -165,12 +196,12 @@ test('different losses are served by as many repairs as the worst receiver misse
     for (let asker = 0; asker < 20; asker++) planner.onAsked(asker, asker, asker + 1 + (asker % 2), 64, nowMs, 4)
   }
   ask(0)
-  expect(planner.takeEchoes()).toEqual([{ base: 0, mask: firstOf(64), most: 2 }])
+  expect(planner.takeEchoes()).toEqual([{ base: 0, mask: WHOLE_SPAN, most: 2 }])
   const { echoes, jobs } = planner.takeJobs(1)
   expect(echoes).toEqual([])
   expect(jobs.length).toBeGreaterThanOrEqual(2)
   expect(jobs.length).toBeLessThanOrEqual(4)
-  expect(jobs[0]).toEqual({ packet: 0, mask: firstOf(64) })
+  expect(jobs[0]).toEqual({ packet: 0, mask: WHOLE_SPAN })
   ask(10)
   expect(planner.takeJobs(11).jobs.every(({ mask }) => mask !== undefined)).toBe(true)
   ask(20)
