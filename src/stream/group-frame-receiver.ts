@@ -37,7 +37,7 @@ export class GroupFrameReceiver {
     const timestamp = readUint32(frame, DATA.timestamp)
     const transmission = frame[HEADER.type]!
     if (variant === FLAG.repair) stream.group!.onRepair(packet, frame, end, nowMs)
-    else if (variant === FLAG.piece) stream.receiving.onPiece(packet, transmission, timestamp, frame, end, nowMs)
+    else if (variant === FLAG.piece) stream.group!.onPiece(packet, transmission, timestamp, frame, end, nowMs)
     else stream.group!.onData(packet, transmission, timestamp, frame, end, nowMs)
   }
 

@@ -103,7 +103,9 @@ export class GroupNaks implements NakSchedule {
       const at = packet & mask
       if (slots[at] !== undefined) continue
       const isDue = timesMs[at]! <= nowMs || (counts[at] === 0 && packet < youngFrom)
-      if (isDue && !this.#isImplied(packet) && !ranges.add(packet, this.#window.toWire(packet))) {
+      // What it follows from may not come, or find no memory before this one is here.
+      const isLeft = counts[at]! < LEFT_TO_OTHERS && this.#isImplied(packet)
+      if (isDue && !isLeft && !ranges.add(packet, this.#window.toWire(packet))) {
         deadlineMs = nowMs
         break
       }
@@ -175,3 +177,5 @@ const ASK_AGAIN_MS = 100
 const MIN_ASK_AGAIN_MS = 3
 const MAX_ASK_AGAIN_MS = 1000
 const MAX_BACKOFF = 5
+/** So often a packet that follows from others is not asked for. */
+const LEFT_TO_OTHERS = 4

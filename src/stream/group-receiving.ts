@@ -99,6 +99,18 @@ export class GroupReceiving {
     if (this.#decoder.keptRows > 0 && window.has(packet)) this.#decoder.onArrived(packet, this.#history?.get(packet))
   }
 
+  /** A part of a data frame, to this receiver alone. */
+  onPiece(wire: number, transmission: number, timestamp: number, frame: Buffer, end: number, nowMs: number): void {
+    const window = this.#window!
+    const packet = window.fromWire(wire)
+    const wasMissing = !window.has(packet)
+    this.#half!.onPiece(wire, transmission, timestamp, frame, end, nowMs)
+    if (this.#isDisposed || this.#decoder.keptRows === 0 || !wasMissing || !window.has(packet)) return
+    // The whole of it is not kept: repairs over it are of no use any more.
+    this.#nowMs = nowMs
+    this.#decoder.onArrived(packet, undefined)
+  }
+
   /** A repair of the group. */
   onRepair(wire: number, frame: Buffer, end: number, nowMs: number): void {
     const half = this.#half!
