@@ -102,7 +102,9 @@ export class GroupNaks implements NakSchedule {
       const at = packet & mask
       if (slots[at] !== undefined) continue
       const isDue = timesMs[at]! <= nowMs || (counts[at] === 0 && packet < youngFrom)
-      if (isDue && !this.#isImplied(packet) && !ranges.add(packet, this.#window.toWire(packet))) {
+      // What it follows from may not come, or find no memory before this one is here.
+      const isLeft = counts[at]! < LEFT_TO_OTHERS && this.#isImplied(packet)
+      if (isDue && !isLeft && !ranges.add(packet, this.#window.toWire(packet))) {
         deadlineMs = nowMs
         break
       }
@@ -171,6 +173,8 @@ const ANSWER_VARIATIONS = 4
 /** Each time that a packet was asked for, the next one is so much later; so many times. */
 const BACKOFF_FACTOR = 1.5
 const MAX_BACKOFF = 5
+/** So often a packet that follows from others is not asked for. */
+const LEFT_TO_OTHERS = 4
 /** Repairs of a span leave one after the other. */
 const REPAIR_PAUSE_SHARE = 0.5
 const MIN_REPAIR_PAUSE_MS = 1

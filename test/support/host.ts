@@ -8,7 +8,9 @@ import type {
   Membership,
   MembershipAudit,
   PointToPointLink,
+  Publication,
   Service,
+  StreamNode,
   UdpSocket,
 } from '../../src/index.js'
 import type * as received from './received.mjs'
@@ -50,6 +52,10 @@ export interface Kept {
   /** Waits until something is so. */
   until: (condition: () => boolean) => Promise<void>
   timer: NodeJS.Timeout
+  node: StreamNode
+  publication: Publication
+  /** Numbers of messages, as they came. */
+  numbers: number[]
 }
 
 interface Answer {

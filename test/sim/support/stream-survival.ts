@@ -373,7 +373,7 @@ class World {
 }
 
 /** Numbered, and otherwise bytes that depend on the number. */
-function messageOf(number: number, bytes: number): Buffer {
+export function messageOf(number: number, bytes: number): Buffer {
   const from = (number * 131) % PATTERN_BYTES
   const message = Buffer.from(PATTERN.subarray(from, from + bytes))
   message.writeUInt32LE(number, 0)
@@ -382,8 +382,8 @@ function messageOf(number: number, bytes: number): Buffer {
 
 type Disturbance = (typeof DISTURBANCES)[number]
 const DISTURBANCES = ['path', 'good', 'narrow', 'wide', 'pause', 'partition', 'oneWay'] as const
-const NUMBER_BYTES = 4
-const USUAL_SIZES = [0, 10, 100, 1400, 3000, 20_000]
+export const NUMBER_BYTES = 4
+export const USUAL_SIZES = [0, 10, 100, 1400, 3000, 20_000]
 const PATTERN_BYTES = 10_007
 const PATTERN = Buffer.alloc(PATTERN_BYTES + NUMBER_BYTES + Math.max(...USUAL_SIZES))
 randomFill(new SeededRandom(1), PATTERN)
