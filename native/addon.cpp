@@ -1,4 +1,4 @@
-// The door: one class, three functions, and the layout table that the TypeScript side checks itself against.
+// The door: one class, its functions, and the layout table that the TypeScript side checks itself against.
 #include <napi.h>
 
 #include "instance.h"

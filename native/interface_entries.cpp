@@ -18,11 +18,11 @@ namespace geysir {
 
 namespace {
 
-constexpr size_t ETHERNET_BYTES = 6;
-constexpr size_t IPV6_BYTES = 16;
-constexpr size_t FIRST_ADDRESSES = 64;
+constexpr size_t kEthernetBytes = 6;
+constexpr size_t kIpv6Bytes = 16;
+constexpr size_t kFirstAddresses = 64;
 // Longer than any line of /proc/net/dev.
-constexpr size_t LINE_BYTES = 512;
+constexpr size_t kLineBytes = 512;
 
 void copy_address(const sockaddr* from, sockaddr_storage& to) {
   if (from == nullptr) return;
@@ -68,7 +68,7 @@ bool describe(int fd, InterfaceEntry& entry) {
 void list_links(int fd, const EntrySink& into) {
   std::FILE* file = std::fopen("/proc/net/dev", "re");
   if (file == nullptr) return;
-  char line[LINE_BYTES];
+  char line[kLineBytes];
   while (std::fgets(line, sizeof(line), file) != nullptr) {
     if (std::strchr(line, ':') == nullptr) continue;
     InterfaceEntry entry;
@@ -79,8 +79,8 @@ void list_links(int fd, const EntrySink& into) {
     link.sll_ifindex = static_cast<int>(entry.index);
     ifreq request = request_for(entry.name);
     if (ioctl(fd, SIOCGIFHWADDR, &request) == 0 && request.ifr_hwaddr.sa_family == ARPHRD_ETHER) {
-      link.sll_halen = ETHERNET_BYTES;
-      std::memcpy(link.sll_addr, request.ifr_hwaddr.sa_data, ETHERNET_BYTES);
+      link.sll_halen = kEthernetBytes;
+      std::memcpy(link.sll_addr, request.ifr_hwaddr.sa_data, kEthernetBytes);
     }
     std::memcpy(&entry.address, &link, sizeof link);
     into.push(entry);
@@ -103,7 +103,7 @@ int list_ipv4(int fd, const EntrySink& into) {
   ifconf list{};
   std::unique_ptr<ifreq, Free> requests;
   // What does not fit is left out without a word, so there must be room to spare.
-  for (size_t capacity = FIRST_ADDRESSES;; capacity *= 2) {
+  for (size_t capacity = kFirstAddresses;; capacity *= 2) {
     requests.reset(static_cast<ifreq*>(std::calloc(capacity, sizeof(ifreq))));
     if (requests == nullptr) return -ENOMEM;
     list.ifc_len = static_cast<int>(capacity * sizeof(ifreq));
@@ -129,7 +129,7 @@ int list_ipv4(int fd, const EntrySink& into) {
 }
 
 bool parse_hexadecimal(const char* digits, in6_addr& into) {
-  for (size_t i = 0; i < IPV6_BYTES; i++) {
+  for (size_t i = 0; i < kIpv6Bytes; i++) {
     unsigned byte = 0;
     if (std::sscanf(digits + 2 * i, "%2x", &byte) != 1) return false;
     into.s6_addr[i] = static_cast<uint8_t>(byte);
@@ -139,12 +139,12 @@ bool parse_hexadecimal(const char* digits, in6_addr& into) {
 
 // /proc/net/if_inet6: address, index, prefix length, scope, flags, name; all but the name in hexadecimal.
 void list_ipv6(int fd, const EntrySink& into) {
-  std::FILE* file = std::fopen("/proc/net/if_inet6", "re");
+  std::FILE* file = std::fopen("/proc/net/if_inet6", "re");  // not there without IPv6
   if (file == nullptr) return;
-  char digits[2 * IPV6_BYTES + 1];
+  char digits[2 * kIpv6Bytes + 1];
   unsigned bits = 0;
   char name[IFNAMSIZ];
-  static_assert(IPV6_BYTES == 16 && IFNAMSIZ == 16, "the widths of the format below");
+  static_assert(kIpv6Bytes == 16 && IFNAMSIZ == 16, "the widths of the format below");
   while (std::fscanf(file, "%32s %*x %x %*x %*x %15s", digits, &bits, name) == 3) {
     InterfaceEntry entry;
     set_name(entry, name);
@@ -152,7 +152,7 @@ void list_ipv6(int fd, const EntrySink& into) {
     sockaddr_in6 netmask{};
     address.sin6_family = AF_INET6;
     netmask.sin6_family = AF_INET6;
-    if (bits > 8 * IPV6_BYTES || !parse_hexadecimal(digits, address.sin6_addr) || !describe(fd, entry)) continue;
+    if (bits > 8 * kIpv6Bytes || !parse_hexadecimal(digits, address.sin6_addr) || !describe(fd, entry)) continue;
     for (size_t bit = 0; bit < bits; bit++)
       netmask.sin6_addr.s6_addr[bit / 8] |= static_cast<uint8_t>(0x80 >> (bit % 8));
     if (IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr)) address.sin6_scope_id = entry.index;

@@ -169,8 +169,7 @@ struct Blocks {
   ByteView memory;
   size_t block_bytes;
 
-  size_t count() const { return (memory.bytes + block_bytes - 1) / block_bytes; }
-  bool has(size_t i) const { return i * block_bytes < memory.bytes; }
+  size_t count() const { return memory.bytes / block_bytes + (memory.bytes % block_bytes == 0 ? 0 : 1); }
   uint8_t* at(size_t i) const { return memory.data + i * block_bytes; }
   size_t length(size_t i) const { return std::min(block_bytes, memory.bytes - i * block_bytes); }
 };
@@ -277,7 +276,12 @@ Napi::Value xor_blocks(const Napi::CallbackInfo& info) {
   const Blocks from{view_of(env, info[1]), block_bytes};
   const Words table = words_of(env, info[3]);
   bool fits = block_bytes > 0 && table.count / 2 >= count;
-  for (size_t i = 0; fits && i < count; i++) fits = into.has(table.words[2 * i]) && from.has(table.words[2 * i + 1]);
+  // By counts: where a word is 32 bits long, a product of what was passed could wrap around.
+  const size_t into_blocks = fits ? into.count() : 0;
+  const size_t from_blocks = fits ? from.count() : 0;
+  for (size_t i = 0; fits && i < count; i++) {
+    fits = table.words[2 * i] < into_blocks && table.words[2 * i + 1] < from_blocks;
+  }
   if (!fits) {
     Napi::RangeError::New(env, "xorBlocks: a pair reaches outside its memory").ThrowAsJavaScriptException();
     return env.Undefined();
@@ -306,9 +310,11 @@ Napi::Value xor_masked(const Napi::CallbackInfo& info) {
   const Masks masks{rows.words, info[4].As<Napi::Number>().Uint32Value(), among.words,
                     info[7].As<Napi::Number>().Uint32Value()};
   bool fits = block_bytes > 0 && table.count / 2 >= count && (!has_among || among.count >= masks.words_per_row);
+  fits = fits && masks.words_per_row > 0;
+  const size_t into_blocks = fits ? into.count() : 0;
+  const size_t row_count = fits ? rows.count / masks.words_per_row : 0;
   for (size_t i = 0; fits && i < count; i++) {
-    const size_t row_end = (static_cast<size_t>(table.words[2 * i + 1]) + 1) * masks.words_per_row;
-    fits = into.has(table.words[2 * i]) && row_end <= rows.count;
+    fits = table.words[2 * i] < into_blocks && table.words[2 * i + 1] < row_count;
   }
   if (!fits) {
     Napi::RangeError::New(env, "xorMasked: a pair reaches outside its memory").ThrowAsJavaScriptException();

@@ -30,6 +30,8 @@ const DEFAULT = [
   ...[...KERNEL, ...MORE_KERNEL].map((name) => `test/kernel/${name}.test.ts`),
   'test/unit/binding',
   'test/unit/core',
+  // NEON.
+  'test/unit/fec/xor.test.ts',
 ]
 
 /** What sockets on node:dgram cannot do, beside the tests that are skipped there. */

@@ -29,7 +29,7 @@ export const xorBlocksPortable: XorBlocks = (into, from, blockBytes, pairs, coun
 
 /** The addon's `xorMasked` in TypeScript. */
 export const xorMaskedPortable: XorMasked = (into, from, blockBytes, masks, wordsPerRow, pairs, count, first, among) => {
-  let areRows = among === undefined || among.length >= wordsPerRow
+  let areRows = wordsPerRow >= 1 && (among === undefined || among.length >= wordsPerRow)
   for (let i = 0; i < count; i++) areRows &&= (pairs[2 * i + 1]! + 1) * wordsPerRow <= masks.length
   if (!areRows || !hasBlocks(into, blockBytes, pairs, 0, count)) throw outside('xorMasked')
   const end = Math.min(first + Math.ceil(from.length / blockBytes), wordsPerRow * 32)

@@ -1,5 +1,6 @@
 import {
   checkInteger,
+  checkLink,
   checkOneOf,
   checkOptions,
   invalidArgType,
@@ -114,13 +115,6 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   })
-}
-
-function checkLink(name: string, link: Link): Link {
-  if (typeof link !== 'object' || (link as unknown) === null || typeof link.send !== 'function') {
-    throw invalidArgType(name, 'a Link', link)
-  }
-  return link
 }
 
 function resolveIntegrity({ integrity, secret }: NodeOptions): Integrity {

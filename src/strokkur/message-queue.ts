@@ -1,17 +1,22 @@
+/** Takes an item; undefined: there will be none. */
+type Waiter<T> = (item: T | undefined) => void
+
 /** What came and waits for async iteration, with a bound in bytes. Without an iteration nothing waits. */
 export class MessageQueue<T> {
   readonly #limitBytes: number
   readonly #onIterate: () => void
+  readonly #onForgotten: (item: T) => void
   readonly #items: { readonly item: T; readonly bytes: number }[] = []
-  readonly #waiting: ((item: T | undefined) => void)[] = []
+  readonly #waiting: Waiter<T>[] = []
   #bytes = 0
   #iterations = 0
   #ended = false
 
-  /** @param onIterate Called when an iteration begins. */
-  constructor(limitBytes: number, onIterate: () => void) {
+  /** @param onIterate Called when an iteration begins. @param onForgotten Called with each item that waits when the last one is left. */
+  constructor(limitBytes: number, onIterate: () => void, onForgotten: (item: T) => void) {
     this.#limitBytes = limitBytes
     this.#onIterate = onIterate
+    this.#onForgotten = onForgotten
   }
 
   /** False when it would have had to wait, and there was no room. */
@@ -38,7 +43,7 @@ export class MessageQueue<T> {
     this.#iterations++
     this.#onIterate()
     let done = false
-    let waiter: ((item: T | undefined) => void) | undefined
+    const mine = new Set<Waiter<T>>()
     const iterator: AsyncIterableIterator<T> = {
       next: () => {
         if (done) return Promise.resolve(DONE)
@@ -49,24 +54,32 @@ export class MessageQueue<T> {
         }
         if (this.#ended) return Promise.resolve(DONE)
         return new Promise((resolve) => {
-          waiter = (item) => resolve(item === undefined ? DONE : { done: false, value: item })
+          const waiter: Waiter<T> = (item) => {
+            mine.delete(waiter)
+            resolve(item === undefined ? DONE : { done: false, value: item })
+          }
+          mine.add(waiter)
           this.#waiting.push(waiter)
         })
       },
       return: () => {
-        if (!done) this.#iterations--
+        if (!done) this.#leave(mine)
         done = true
-        const place = waiter === undefined ? -1 : this.#waiting.indexOf(waiter)
-        if (place >= 0) this.#waiting.splice(place, 1)[0]!(undefined)
-        if (this.#iterations === 0) {
-          this.#items.length = 0
-          this.#bytes = 0
-        }
         return Promise.resolve(DONE)
       },
       [Symbol.asyncIterator]: () => iterator,
     }
     return iterator
+  }
+
+  #leave(waiters: ReadonlySet<Waiter<T>>): void {
+    for (const waiter of [...waiters]) {
+      this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+      waiter(undefined)
+    }
+    if (--this.#iterations > 0) return
+    this.#bytes = 0
+    for (const { item } of this.#items.splice(0)) this.#onForgotten(item)
   }
 }
 

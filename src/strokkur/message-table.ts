@@ -354,7 +354,7 @@ function emptyCounters(): TableCounters {
     chunksRejected,
     messagesReceived: 0,
     messageBytesReceived: 0,
-    messagesDropped: { expired: 0, evicted: 0, damaged: 0, limit: 0 },
+    messagesDropped: { expired: 0, evicted: 0, damaged: 0, limit: 0, unread: 0 },
     chunksRepaired: 0,
     chunksDamaged: 0,
     messagesConflicting: 0,

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import {
   Endpoint,
   checkInteger,
+  checkLink,
   checkOneOf,
   checkOptions,
   checkSignal,
@@ -90,12 +91,13 @@ export class Messenger extends EventEmitter<MessengerEvents> {
   #closeEmitted = false
   #checkedEndpoint: Endpoint | undefined
 
-  /** @throws Misuse of an option: `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`. */
+  /** @throws Misuse of `link` or an option: `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`; `ERR_CLOSED` for a closed link. */
   constructor(link: Link, options: MessengerOptions = {}) {
     super()
+    this.#link = checkLink('link', link)
     this.#options = resolveMessengerOptions(options)
+    if (link.closed) throw closedError('link')
     const { format, hash, key, clock } = this.#options
-    this.#link = link
     this.#pool = new MemoryPool(this.#options.maxStateBytes)
     const machine = { ...this.#options, pool: this.#pool }
     const context = new ReceiverContext({ ...machine, ...(key === undefined ? {} : { key }) } as ConstructorParameters<
@@ -109,7 +111,11 @@ export class Messenger extends EventEmitter<MessengerEvents> {
     const sender = new MessageSender({ format, hash, ...(key === undefined ? {} : { key }) })
     const pacer = new BytePacer(this.#options.paceBytesPerSecond, this.#options.burstBytes)
     this.#queue = new SendQueue(link, sender, pacer, clock)
-    this.#unread = new MessageQueue(this.#options.maxUnreadBytes, () => this.#receive())
+    this.#unread = new MessageQueue(
+      this.#options.maxUnreadBytes,
+      () => this.#receive(),
+      (message) => this.#dropWhole(message, 'unread'),
+    )
     ;(this as EventEmitter).on('newListener', (name) => {
       if (name === 'message' || name === 'dropped') this.#receive()
     })
@@ -201,7 +207,7 @@ export class Messenger extends EventEmitter<MessengerEvents> {
 
   /**
    * Messages as they come. What comes while the loop's body runs waits, up to `maxUnreadBytes`; beyond that it is dropped and counted
-   * ('dropped', `limit`). The loop ends when the messenger is closed.
+   * ('dropped', `limit`), as is what still waits when the loop is left (`unread`). The loop ends when the messenger is closed.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<ReceivedMessage> {
     if (this.#closed) throw closedError('messenger')
@@ -250,11 +256,15 @@ export class Messenger extends EventEmitter<MessengerEvents> {
 
   #deliver(message: ReceivedMessage): void {
     this.emit('message', message)
-    if (this.#unread.offer(message, message.bytes.length)) return
-    const { endpoint, id, bytes, chunkCount } = message
-    this.#table.counters.messagesDropped.limit++
-    const dropped = { reason: 'limit', endpoint, id, messageBytes: bytes.length, chunkCount, chunksReceived: chunkCount } as const
-    this.emit('dropped', dropped)
+    if (!this.#unread.offer(message, message.bytes.length)) this.#dropWhole(message, 'limit')
+  }
+
+  /** A message has arrived, but who iterates does not get it. */
+  #dropWhole({ endpoint, id, bytes, chunkCount }: ReceivedMessage, reason: 'limit' | 'unread'): void {
+    this.#table.counters.messagesDropped[reason]++
+    // 'close' is the last event.
+    if (this.#closed) return
+    this.emit('dropped', { reason, endpoint, id, messageBytes: bytes.length, chunkCount, chunksReceived: chunkCount })
   }
 
   #report(chunk: Uint8Array, endpoint: Endpoint, chunkCount: number, chunksMissing: number): void {

@@ -67,7 +67,7 @@ export class ReceivedMessage {
 
 const NOTHING = Buffer.alloc(0)
 
-/** Why a message that had begun was given up. */
+/** Why a message that had begun was not delivered. */
 export type MessageDropReason =
   /** Nothing of it came for `expiryMs`. */
   | 'expired'
@@ -77,6 +77,8 @@ export type MessageDropReason =
   | 'damaged'
   /** It is longer than `maxMessageBytes`, its memory is more than there is, or nobody read the messages before it. */
   | 'limit'
+  /** It waited for async iteration, which was left. */
+  | 'unread'
 
 /** A message that was not delivered. */
 export interface DroppedMessage {

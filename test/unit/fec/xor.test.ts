@@ -35,6 +35,9 @@ describe('XOR of blocks', () => {
         [0, 0, 0, 2],
         [0, 0],
         [0, 0, 0xffff_ffff, 0],
+        // Where a word is 32 bits long, this times 4 is 0.
+        [0, 0, 0x4000_0000, 0],
+        [0, 0, 0, 0x4000_0000],
       ]) {
         failure(() => xor(into, from, 4, Uint32Array.from(pairs), 2), undefined, /outside/)
       }
@@ -141,10 +144,12 @@ describe('XOR of the blocks that masks cover', () => {
         [0, 0, 0, 2],
         [0, 0],
         [0, 0, 0, 0xffff_ffff],
+        [0, 0, 0x4000_0000, 0],
       ]) {
         failure(() => xor(into, from, 4, masks, 1, Uint32Array.from(pairs), 2, 0, undefined), undefined, /outside/)
       }
       failure(() => xor(into, from, 0, masks, 1, Uint32Array.of(0, 0), 1, 0, undefined), undefined, /outside/)
+      failure(() => xor(into, from, 4, masks, 0, Uint32Array.of(0, 0), 1, 0, undefined), undefined, /outside/)
       failure(() => xor(into, from, 4, masks, 2, Uint32Array.of(0, 0), 1, 0, Uint32Array.of(1)), undefined, /outside/)
       expect(into.every((byte) => byte === 0)).toBe(true)
     })

@@ -216,6 +216,21 @@ describe('sending', () => {
   })
 })
 
+describe('making one', () => {
+  test('needs a link, and says so', () => {
+    const socket = { send: () => true, on: () => socket, once: () => socket, close: () => undefined }
+    for (const link of [undefined, null, 'udp://', {}, socket]) {
+      failure(() => new Messenger(link as never), 'ERR_INVALID_ARG_TYPE', /"link" argument must be a Link/)
+    }
+  })
+
+  test('refuses a link that is closed', () => {
+    const { links } = connect()
+    links[0].close()
+    failure(() => new Messenger(links[0]), 'ERR_CLOSED')
+  })
+})
+
 describe('receiving', () => {
   test('by iteration; what nobody reads is bounded, and told of', async () => {
     const { network, sender, receiver, target, dropped } = connect({}, { maxUnreadBytes: 5000 })
@@ -235,8 +250,8 @@ describe('receiving', () => {
     expect(await last).toEqual({ done: true, value: undefined })
   })
 
-  test('leaving an iteration forgets what waits for it', async () => {
-    const { network, sender, receiver, target } = connect()
+  test('leaving an iteration forgets what waits for it, counted and told of', async () => {
+    const { network, sender, receiver, target, dropped } = connect()
     const iterating = (async () => {
       for await (const message of receiver) return message.bytes.length
       return 0
@@ -244,11 +259,41 @@ describe('receiving', () => {
     for (let i = 0; i < 3; i++) void sender.send(bytes(100, i), target)
     await network.clock.advanceAsync(10)
     expect(await iterating).toBe(100)
+    expect(receiver.stats()).toMatchObject({ messagesReceived: 3, messagesDropped: { unread: 2, limit: 0 } })
+    expect(dropped).toMatchObject([1, 2].map(() => ({ reason: 'unread', messageBytes: 100, chunkCount: 1, chunksReceived: 1 })))
     const again = receiver[Symbol.asyncIterator]()
     const next = again.next()
     await again.return!()
     expect((await next).done).toBe(true)
     expect((await again.next()).done).toBe(true)
+  })
+
+  test('what waits is there for as long as one iteration is, also after closing', async () => {
+    const { network, sender, receiver, target, dropped } = connect()
+    const [one, other] = [receiver[Symbol.asyncIterator](), receiver[Symbol.asyncIterator]()]
+    for (let i = 0; i < 3; i++) void sender.send(bytes(100, i), target)
+    await network.clock.advanceAsync(10)
+    await one.return!()
+    await one.return!()
+    receiver.close()
+    expectSame(((await other.next()) as IteratorYieldResult<ReceivedMessage>).value.bytes, bytes(100, 0))
+    expect(receiver.stats().messagesDropped.unread).toBe(0)
+    await other.return!()
+    expect(receiver.stats().messagesDropped.unread).toBe(2)
+    // After 'close' there is no event.
+    expect(dropped).toEqual([])
+  })
+
+  test('leaving an iteration ends each of its steps, and takes no message', async () => {
+    const { network, sender, receiver, target } = connect()
+    const [left, other] = [receiver[Symbol.asyncIterator](), receiver[Symbol.asyncIterator]()]
+    const steps = [left.next(), left.next()]
+    const next = other.next()
+    await left.return!()
+    expect((await Promise.all(steps)).map(({ done }) => done)).toEqual([true, true])
+    void sender.send(bytes(100), target)
+    await network.clock.advanceAsync(10)
+    expectSame(((await next) as IteratorYieldResult<ReceivedMessage>).value.bytes, bytes(100))
   })
 
   test('drops what expires, by a timer, and says so', async () => {
