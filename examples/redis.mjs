@@ -13,11 +13,16 @@ import { AbstractConnector, Redis } from 'ioredis'
 const secret = 'known to both ends'
 const directory = mkdtempSync(join(tmpdir(), 'geysir-redis-'))
 const path = join(directory, 'redis.sock')
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 const redis = spawn('redis-server', ['--port', '0', '--unixsocket', path, '--save', '', '--dir', directory])
 redis.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
   console.log(`no redis-server: ${error.code}`)
-  rmSync(directory, { recursive: true })
   process.exit()
+})
+// Neither it nor its files outlive this program, however that ends.
+process.on('exit', () => {
+  redis.kill()
+  rmSync(directory, { recursive: true })
 })
 await new Promise((resolve) => {
   redis.stdout.on('data', (text) => text.includes('ready to accept connections') && resolve(text))
@@ -53,5 +58,3 @@ console.log('counted to', counts.at(-1), 'with commands that did not wait for ea
 await client.quit()
 bridge.close()
 redis.kill()
-await once(redis, 'close')
-rmSync(directory, { recursive: true })

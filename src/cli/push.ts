@@ -61,6 +61,8 @@ async function push(words: readonly string[], options: SendOptions): Promise<Exi
   const { host, port } = remotePlace(place, DEFAULT_PORT)
   const files = await examineAll(paths)
   const endpoint = await findEndpoint(host, port, options)
+  if (endpoint.isMulticast)
+    throw new UsageError(`${host} is a multicast group: files go there with --group ${plainEndpoint(endpoint)}`)
   const socket = socketFor({ type: endpoint.family === 'IPv4' ? 'udp4' : 'udp6' })
   try {
     const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })

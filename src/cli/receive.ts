@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { Option, type Command } from 'commander'
 import type { Endpoint, Peer, Stream, StreamNode, UdpSocket } from '../index.js'
 import { byteSize, given, localPlace, wholeNumber, type LocalPlace } from './arguments.js'
-import { EXIT, EXIT_HELP, type ExitCode } from './exit.js'
+import { EXIT, EXIT_HELP, UsageError, type ExitCode } from './exit.js'
 import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted } from './numbers.js'
 import { findEndpoint, plainEndpoint, socketTypeOf } from './places.js'
@@ -76,14 +76,20 @@ class Receiving {
     interruptSignal().addEventListener('abort', () => this.#end('interrupt'))
     const local = place.address === undefined ? undefined : await findEndpoint(place.address, place.port, options)
     const limits = { maxBytes: options.maxBytes, overwrite: options.overwrite === true }
-    const directory = await ReceiveDirectory.open(path, limits)
     const { group } = options
+    if (options.interface !== undefined && group === undefined && !local?.scopeId) {
+      throw new UsageError('--interface is where to hear a --group; to hear one interface alone, listen at an address of it')
+    }
     const socket = socketFor(socketTypeOf(local ?? group, options))
-    const groupSocket = group === undefined ? undefined : await openGroupSocket(group, options)
+    let groupSocket: UdpSocket | undefined
+    let directory: ReceiveDirectory | undefined
     try {
+      groupSocket = group === undefined ? undefined : await openGroupSocket(group, options)
       const settings = { maxMessageBytes: MAX_DATA_BYTES, name: hostname(), ...given({ groupLink: groupSocket }) }
       const node = nodeOn(socket, options, settings)
       groupSocket?.on('error', this.#fail)
+      // Behind all that can be wrong with the command line: it is made if need be.
+      directory = await ReceiveDirectory.open(path, limits)
       if (groupSocket !== undefined) joinAnnounced(groupSocket, node, this.#status)
       return await this.#receive(node, socket, directory, { port: place.port, ...given({ address: local?.address }) })
     } finally {
@@ -91,7 +97,7 @@ class Receiving {
       this.#progress.stop()
       socket.close()
       groupSocket?.close()
-      directory.close()
+      directory?.close()
     }
   }
 

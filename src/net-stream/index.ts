@@ -5,13 +5,8 @@
  * May import core, socket, stream, system (the clock of time-outs), and of Node dns, events, net (is it a literal?) and stream. Has no
  * protocol of its own.
  */
-export {
-  Server,
-  createServer,
-  type DroppedConnection,
-  type ListenOptions,
-  type ServerEvents,
-  type ServerOptions,
-} from './server.js'
-export { Socket, type ConnectOptions, type SocketAddress, type SocketConnectOptions, type SocketOptions } from './socket.js'
-export { connect, createConnection } from './connect.js'
+import * as net from './net.js'
+
+export * from './net.js'
+/** As programs import `node:net`; its types are there as well. */
+export default net

@@ -27,6 +27,13 @@ function codeOf(error: StreamError): string | undefined {
   }
 }
 
+/** What a write gets that waited for a connection, when the socket is closed first. */
+export function closedBeforeConnection(): Error {
+  return Object.assign(new Error('Socket closed before the connection was established'), {
+    code: 'ERR_SOCKET_CLOSED_BEFORE_CONNECTION',
+  })
+}
+
 /** What a write gets when the other side has ended, and this one with it. */
 export function endedByOther(): Error {
   return Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' })

@@ -12,10 +12,11 @@ import {
   type Timer,
 } from '../core/index.js'
 import type { NodeOptions, Stream, StreamNode } from '../stream/index.js'
+import { DuplexWriter, destroyedError } from '../stream/duplex-writer.js'
 import { systemClock } from '../system/index.js'
 import { ClientHolder } from './client-holder.js'
 import { STREAM_LABEL, type Holder } from './holder.js'
-import { endedByOther, netError } from './net-error.js'
+import { closedBeforeConnection, endedByOther, netError } from './net-error.js'
 
 /** As `net.Socket.address()` gives it. */
 export interface SocketAddress {
@@ -66,7 +67,7 @@ export class Socket extends Duplex {
   #stream: Stream | undefined
   #remote: Endpoint | undefined
   #local: Endpoint | undefined
-  #waiting: { chunk: Buffer; offset: number; done: (error?: Error | null) => void } | undefined
+  readonly #writer = new DuplexWriter()
   #final: ((error?: Error | null) => void) | undefined
   #writtenBytes = 0
   #timer: Timer | undefined
@@ -239,7 +240,10 @@ export class Socket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#waiting = { chunk, offset: 0, done }
+    this.#writer.begin(chunk, (error) => {
+      this.#writtenBytes += chunk.length
+      done(error)
+    })
     this.#writeMore()
   }
 
@@ -257,8 +261,7 @@ export class Socket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#hadError = error !== null
     this.#timer?.cancel()
-    const isCutOff = this.#waiting !== undefined
-    this.#waiting = undefined
+    const isCutOff = this.#writer.isWaiting
     this.connecting = false
     const stream = this.#stream
     const finish = (): void => {
@@ -266,8 +269,10 @@ export class Socket extends Duplex {
       // As net.Socket: whether there was an error comes along.
       process.nextTick(() => this.emit('close', this.#hadError))
     }
-    // The error is told first.
+    // The error is told first, then what became of the write that is under way; as net.Socket, when that is.
     done(error)
+    if (stream === undefined) this.once('close', () => this.#writer.fail(closedBeforeConnection()))
+    else process.nextTick(() => this.#writer.fail(error ?? destroyedError()))
     if (stream === undefined || stream.closed) finish()
     else if (error !== null && isCutOff) {
       // In the middle of a write: the other side must not take what it has for the whole.
@@ -304,18 +309,9 @@ export class Socket extends Duplex {
   }
 
   #writeMore(): void {
-    const waiting = this.#waiting
-    const stream = this.#stream
-    if (waiting === undefined || stream === undefined || stream.closed) return
+    if (this.#stream === undefined || !this.#writer.isWaiting) return
     this.#touch()
-    while (waiting.offset < waiting.chunk.length) {
-      const end = Math.min(waiting.offset + MAX_WRITE_BYTES, waiting.chunk.length)
-      if (!stream.send(waiting.chunk.subarray(waiting.offset, end))) return
-      waiting.offset = end
-    }
-    this.#waiting = undefined
-    this.#writtenBytes += waiting.chunk.length
-    waiting.done()
+    this.#writer.sendTo(this.#stream)
   }
 
   /** As net.Socket: who writes although both sides have ended is told whose doing it was. */
@@ -332,6 +328,7 @@ export class Socket extends Duplex {
     if (this.destroyed) return
     if (error !== undefined) this.destroy(netError(error, 'read', this.#remote))
     else if (this.readableEnded) this.destroy()
+    else this.#writer.fail(destroyedError())
   }
 
   #touch(): void {
@@ -365,7 +362,5 @@ function asNumber(port: unknown): unknown {
 const SOCKET_OPTIONS: ReadonlySet<string> = new Set<keyof SocketOptions>(['allowHalfOpen', 'signal', 'node', 'nodeOptions'])
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set<keyof SocketConnectOptions>(['port', 'host', 'family', 'timeout'])
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
-/** A long write is several messages, so that its receiver reads the first while the last is being sent. */
-const MAX_WRITE_BYTES = 65_536
 /** How long what was written may take to arrive after the socket was let go. */
 const LINGER_MS = 10_000

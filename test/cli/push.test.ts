@@ -241,8 +241,33 @@ describe('geysir push', () => {
       code: 2,
       stderr: expect.stringMatching(/10 bytes; a secret has at least 16/) as string,
     })
-    expect(await geysir(['receive', path])).toMatchObject({ code: 1, stderr: expect.stringMatching(/EEXIST/) as string })
-    expect(await geysir(['receive', folder(), '127.0.0.1:0', '--timeout', '50'])).toMatchObject({ code: 3 })
+  })
+
+  test.each<[string[], number, RegExp]>([
+    [['push', 'FILE', '239.1.1.1'], 2, /239\.1\.1\.1 is a multicast group: files go there with --group 239\.1\.1\.1:7497/],
+    [['push', 'FILE', 'nothing.invalid'], 1, /ENOTFOUND|EAI_AGAIN/],
+    [['push', 'FILE', 'localhost', '--secret-file', '/'], 2, /\/ is a directory/],
+    [['push', 'FILE', 'localhost', '--secret-file', '/nowhere/secret'], 1, /ENOENT.*'\/nowhere\/secret'/],
+    [['receive', 'FILE'], 1, /EEXIST/],
+    [['receive', 'FILE/below'], 1, /ENOTDIR/],
+    [['receive', '/proc/nothing/can/be/made/here'], 1, /ENOENT.*\/proc\/nothing/],
+    [['receive', 'NEW', '70000'], 2, /from 0 to 65535/],
+    [['receive', 'NEW', 'nothing.invalid:0'], 1, /ENOTFOUND|EAI_AGAIN/],
+    [['receive', 'NEW', '0', '--secret-file', 'FILE'], 2, /10 bytes; a secret has at least 16/],
+    [['receive', 'NEW', '0', '--interface', 'lo'], 2, /--interface is where to hear a --group/],
+    [['receive', 'NEW', '0', '--group', '239.77.44.1:9', '--interface', 'nope0'], 1, /ENODEV nope0/],
+  ])('geysir %j', async (args, code, message) => {
+    const [{ path }, directory] = [file('x', 10), folder()]
+    const result = await geysir(args.map((word) => word.replace('FILE', path).replace('NEW', directory)))
+    expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as string })
+    expect(result.stderr).toMatch(/^error: .*\n(\(add --help.*\n)?$/)
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test('a directory is made, and what is above it', async () => {
+    const directory = join(folder(), 'a', 'b')
+    expect(await geysir(['receive', `${directory}/`, '127.0.0.1:0', '--timeout', '50'])).toMatchObject({ code: 3 })
+    expect(readdirSync(directory)).toEqual([])
   })
 
   test('nobody there is 3', async () => {
@@ -260,6 +285,14 @@ describe.skipIf(lacking('file systems to fill', mountProblem()))('a disk that is
     const script = 'mount -t tmpfs -o size=2m none "$1" && exec "$2" "$3" receive "$1" 127.0.0.1:0'
     return listening(new Program('unshare', ['-m', 'sh', '-c', script, 'sh', directory, process.execPath, MAIN]))
   }
+
+  test('that cannot be written to is told before anything comes', async () => {
+    const directory = folder()
+    mkdirSync(directory)
+    const script = 'mount -t tmpfs -o ro none "$1" && exec "$2" "$3" receive "$1" 127.0.0.1:0'
+    const receiver = new Program('unshare', ['-m', 'sh', '-c', script, 'sh', directory, process.execPath, MAIN])
+    expect(await receiver.ended).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: EROFS.*\n$/) as string })
+  })
 
   test('refuses what there is no room for', async () => {
     const receiver = await receiveOnSmallDisk(folder())

@@ -18,6 +18,14 @@ export class Running {
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
   /** Waits for the next line that it prints. */
   async line(): Promise<string> {
     const seen = this.stdout.length

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectHere } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,8 @@ afterAll(() => rmSync(directory, { recursive: true }))
 /** Redis, reached by a socket of the file system; nothing of it outlives the test. */
 async function startRedis(): Promise<Program> {
   const options = ['--port', '0', '--unixsocket', path, '--save', '', '--appendonly', 'no', '--dir', directory]
-  const redis = new Program('redis-server', options)
+  // Not even if the test is killed.
+  const redis = new Program('setpriv', ['--pdeathsig', 'KILL', 'redis-server', ...options])
   await redis.waitFor('stdout', /ready to accept connections/i)
   return redis
 }
@@ -64,9 +65,17 @@ function connectClient(port: number, options: RedisOptions = {}): Redis {
   return client
 }
 
+/** One that has ended has no command line, whether its parent has asked or not. */
+function isRunning(pid: number): boolean {
+  const path = `/proc/${pid}/cmdline`
+  return existsSync(path) && readFileSync(path, 'utf8') !== ''
+}
+
 const SECRET = 'a secret of sixteen bytes or more'
 
-describe.skipIf(lacking('redis-server', toolProblem('redis-server', '--version')))('ioredis over geysir/net', () => {
+const problem = toolProblem('redis-server', '--version') ?? toolProblem('setpriv', '--pdeathsig', 'KILL', 'true')
+
+describe.skipIf(lacking('redis-server', problem))('ioredis over geysir/net', () => {
   test('commands one by one, in pipelines, and in transactions', async () => {
     await startRedis()
     const client = connectClient((await startBridge()).port)
@@ -145,6 +154,16 @@ describe.skipIf(lacking('redis-server', toolProblem('redis-server', '--version')
     const asked = client.get('kept')
     await startBridge(first.port)
     expect(await asked).toBe('yes')
+  })
+
+  test('the example takes its server with it when it is ended', async () => {
+    const example = runExample('redis')
+    const children = (): string => readFileSync(`/proc/${example.pid}/task/${example.pid}/children`, 'utf8').trim()
+    await expect.poll(children, { interval: 1 }).not.toBe('')
+    const server = Number(children())
+    example.kill('SIGTERM')
+    await expect(example.end()).rejects.toThrow('ended with 1')
+    await expect.poll(() => isRunning(server), { interval: 10, timeout: 10_000 }).toBe(false)
   })
 
   test('the example', async () => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import * as nodeNet from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as geysirNet from '../../src/net-stream/index.js'
@@ -96,6 +97,45 @@ async function after(socket: nodeNet.Socket, event: string): Promise<void> {
 
 const closed = (...sockets: nodeNet.Socket[]): Promise<unknown> =>
   Promise.all(sockets.map(async (socket) => after(socket, 'close')))
+
+/** Three writes and what each is told. */
+function writeThrice(client: nodeNet.Socket, log: Log, first: Buffer): void {
+  const tell = (what: string) => (error?: Error | null) =>
+    log.client.push(`${what}: ${error ? (error as NodeJS.ErrnoException).code : 'fine'}`)
+  client.write(first, tell('first'))
+  client.write('second', tell('second'))
+  client.end('third', tell('third'))
+}
+
+function destroyWhileWriting(error: Error | undefined): Program {
+  return async ({ connect, accepted, log }) => {
+    const client = connect()
+    await after(client, 'ready')
+    const server = await accepted()
+    server.pause()
+    // More than fits all that is between here and there.
+    writeThrice(client, log, Buffer.alloc(64 << 20))
+    await turn()
+    client.destroy(error)
+    server.destroy()
+    await closed(client, server)
+    log.client.push(`${client.bytesWritten}`)
+    // Node calls what was cut off fine; here it is told what those behind it are told.
+    const [first, second] = ['first', 'second'].map((what) => log.client.findIndex((line) => line.startsWith(what)))
+    if (log.client[first!] === 'first: fine') log.client[first!] = log.client[second!]!.replace('second', 'first')
+  }
+}
+
+function destroyBeforeWriting(error: Error | undefined): Program {
+  return async ({ connect, log }) => {
+    const client = connect()
+    writeThrice(client, log, Buffer.from('first'))
+    client.destroy(error)
+    await closed(client)
+    // What is told behind 'close'.
+    while (!log.client.some((line) => line.startsWith('third'))) await turn()
+  }
+}
 
 const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConnection?: (socket: nodeNet.Socket) => unknown]> = {
   'an echo': [
@@ -244,6 +284,15 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       await closed(client, server)
     },
   ],
+  ...Object.fromEntries(
+    [undefined, Object.assign(new Error('enough'), { code: 'ENOUGH' })].flatMap((error) => [
+      [`destroy${error === undefined ? '' : ' with an error'} in the middle of a write`, [destroyWhileWriting(error)]],
+      [
+        `destroy${error === undefined ? '' : ' with an error'} before what was written could leave`,
+        [destroyBeforeWriting(error)],
+      ],
+    ]),
+  ),
   'callbacks of write and end': [
     async ({ connect, accepted, log }) => {
       const client = connect()
@@ -259,11 +308,13 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       const client = connect()
       client.setEncoding('hex')
       const server = await accepted()
+      await after(client, 'ready')
       client.pause()
       server.write('ab')
       server.end()
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      log.client.push(`paused ${client.isPaused()}`)
+      // It has come, and nobody was told.
+      while (client.bytesRead < 2) await turn()
+      log.client.push(`paused ${client.isPaused()} ${SEEN.get(client)!.has('data')}`)
       client.resume()
       await closed(client, server)
     },
@@ -409,6 +460,7 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       const client = connect()
       const socket = await accepted()
       const lines = log.server
+      const serverClosed = once(server, 'close')
       server.on('close', () => lines.push('server close'))
       server.close((error) => lines.push(`callback ${error?.message}`))
       server.close((error) => lines.push(`second callback ${(error as NodeJS.ErrnoException).code}`))
@@ -416,7 +468,7 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       lines.push(`connections ${await connectionsOf(server)}`)
       client.end()
       await closed(client, socket)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await serverClosed
       lines.push(`connections ${await connectionsOf(server)}`)
       server.close((error) => lines.push(`third callback ${(error as NodeJS.ErrnoException).code}`))
       await once(server, 'close')
@@ -447,8 +499,13 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       const client = connect()
       const server = await accepted()
       client.end('text')
-      await new Promise((resolve) => setTimeout(resolve, 20))
-      log.server.push(`paused ${server.isPaused()}`)
+      await after(client, 'finish')
+      // What was sent later by another one has come and gone.
+      const other = connect()
+      const resumed = (await accepted()).resume()
+      other.end('later')
+      await closed(other, resumed)
+      log.server.push(`paused ${server.isPaused()} ${SEEN.get(server)!.has('data')}`)
       server.resume()
       await closed(client, server)
     },

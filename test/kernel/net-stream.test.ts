@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer as createHttpServer, request, type IncomingMessage } from 'node:http'
+import * as nodeNet from 'node:net'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
 
 /** A server on the loopback address, and a way to connect to it. */
@@ -38,6 +40,12 @@ async function textOf(stream: Readable): Promise<string> {
   await once(stream, 'end')
   return Buffer.concat(chunks).toString()
 }
+
+test('the default export has what there is, as that of node:net has', () => {
+  const { default: all, ...named } = entry
+  expect({ ...all }).toEqual(named)
+  expect(Object.keys(nodeNet)).toEqual(expect.arrayContaining(Object.keys(all)))
+})
 
 describe('sockets over streams', () => {
   test('have what net.Socket tells about itself', async () => {

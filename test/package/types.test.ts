@@ -93,7 +93,7 @@ function textOf({ file, messageText }: ts.Diagnostic): string {
 const MODULE = `
 import { UdpSocket, SocketError, drained, endpoint, interfaces, openLink, type Link, type UdpSocketOptions } from 'geysir'
 import dgram, { createSocket } from 'geysir/dgram'
-import { createServer } from 'geysir/net'
+import net, { createServer, type Socket } from 'geysir/net'
 import { SimulatedNetwork, linkSuite } from 'geysir/testing'
 import 'geysir/register'
 
@@ -106,7 +106,10 @@ socket.on('datagram', (payload, from, batch, i) => {
 for await (const batch of socket) for (let i = 0; i < batch.count; i++) batch.endpoint(i).address.trim()
 if (!link.send('x', endpoint('127.0.0.1', 9))) await drained(link)
 createSocket('udp4', (message, rinfo) => void message.fill(rinfo.port)).close()
-void [dgram.createSocket, createServer, SimulatedNetwork, linkSuite, interfaces, openLink, SocketError]
+const connection: Socket = net.connect({ port: 9, host: '127.0.0.1' }, () => void new net.Socket().destroy())
+connection.destroy()
+const server: net.Server = net.createServer((one) => void one.pipe(one))
+void [net.createConnection, server, dgram.createSocket, createServer, SimulatedNetwork, linkSuite, interfaces, openLink, SocketError]
 `
 const PROGRAMS = {
   'module.mts': MODULE,
@@ -123,6 +126,8 @@ export async function open(): Promise<UdpSocket> {
   'required.cts': `
 import geysir = require('geysir')
 import dgram = require('geysir/dgram')
+import net = require('geysir/net')
+net.default.createServer((socket: net.Socket) => socket.end()).close()
 export const socket: geysir.UdpSocket = new geysir.UdpSocket()
 dgram.createSocket('udp4').close()
 `,

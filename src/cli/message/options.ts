@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { MessageFormat, MessengerOptions, Redundancy, UnkeyedHash } from '../../index.js'
 import { byteSize, given } from '../arguments.js'
-import { UsageError } from '../exit.js'
+import { readKeyFile } from '../key-file.js'
 
 /** What both ends must agree about. */
 export interface MessageOptions {
@@ -22,14 +21,8 @@ export function withMessageOptions(command: Command): Command {
 }
 
 export function messengerOptions({ format, hash, keyFile, maxBytes }: MessageOptions): MessengerOptions {
-  const key = keyFile === undefined ? undefined : readKey(keyFile)
+  const key = keyFile === undefined ? undefined : readKeyFile(keyFile, 'key', MIN_KEY_BYTES, MAX_KEY_BYTES)
   return given({ format, hash, key, maxMessageBytes: maxBytes })
-}
-
-function readKey(path: string): Buffer {
-  const key = readFileSync(path)
-  if (key.length < 16 || key.length > 128) throw new UsageError(`${path} has ${key.length} bytes; a key has 16 to 128`)
-  return key
 }
 
 /** `8`, `5%` or `adaptive`. */
@@ -42,3 +35,5 @@ export function redundancy(text: string): Redundancy {
 }
 
 const MAX_MESSAGE_BYTES = 1 << 30
+const MIN_KEY_BYTES = 16
+const MAX_KEY_BYTES = 128

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import {
   UdpSocket,
@@ -10,7 +9,7 @@ import {
   type StreamNode,
 } from '../../index.js'
 import { byteSize, given, rate } from '../arguments.js'
-import { UsageError } from '../exit.js'
+import { readKeyFile } from '../key-file.js'
 import type { PlaceOptions } from '../places.js'
 
 /** What both ends have. */
@@ -48,17 +47,9 @@ export function nodeOn(
   { secretFile, rate, frameBytes }: PushOptions,
   settings: Pick<NodeOptions, 'maxMessageBytes' | 'name' | 'groupLink'>,
 ): StreamNode {
-  const secret = secretFile === undefined ? undefined : readSecret(secretFile)
+  const secret = secretFile === undefined ? undefined : readKeyFile(secretFile, 'secret', MIN_SECRET_BYTES)
   const congestionControl = rate === undefined ? undefined : fixedRate(rate)
   return createNode({ link, ...settings, ...given({ secret, congestionControl, frameBytes }) })
-}
-
-function readSecret(path: string): Buffer {
-  const secret = readFileSync(path)
-  if (secret.length < MIN_SECRET_BYTES) {
-    throw new UsageError(`${path} has ${secret.length} bytes; a secret has at least ${MIN_SECRET_BYTES}`)
-  }
-  return secret
 }
 
 /** Where files are received unless another port is given. */

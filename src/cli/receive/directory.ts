@@ -1,6 +1,7 @@
-import { lstat, mkdir, open, stat, statfs } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, lstat, mkdir, open, stat, statfs } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CommandError } from '../exit.js'
 import { nameDefect, type Offer, type RefusalName } from '../push/wire.js'
 import { bytes as bytesText } from '../numbers.js'
@@ -38,9 +39,10 @@ export class ReceiveDirectory {
     this.#lock = lock
   }
 
-  /** Makes the directory if it is not there. @throws What the system says; that another process receives into it. */
+  /** Makes the directory if it is not there. @throws What the system says, or will say of files; that another process receives into it. */
   static async open(path: string, limits: DirectoryLimits): Promise<ReceiveDirectory> {
-    await mkdir(path, { recursive: true })
+    await makeDirectory(path)
+    await access(path, constants.W_OK | constants.X_OK)
     return new ReceiveDirectory(path, limits, await lockOf(path))
   }
 
@@ -110,6 +112,19 @@ export class ReceiveDirectory {
 
   close(): void {
     this.#lock.close()
+  }
+}
+
+/** As `mkdir -p`. Node's own `recursive` goes round for ever where nothing can be made, such as in /proc (v20). */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && dirname(path) !== path && path !== '') {
+      await makeDirectory(dirname(path))
+      await mkdir(path)
+    } else if (code !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
   }
 }
 

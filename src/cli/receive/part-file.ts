@@ -180,7 +180,12 @@ async function renameToNew(from: string, to: string): Promise<void> {
     if (!WITHOUT_LINKS.has((error as NodeJS.ErrnoException).code!)) throw error
     // A file system without links: the file is created, so that only one can have done it, and then replaced.
     await (await open(to, 'wx')).close()
-    return rename(from, to)
+    try {
+      return await rename(from, to)
+    } catch (error) {
+      await rm(to)
+      throw error
+    }
   }
   await rm(from)
 }
