@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { checkInteger, closedError, followListeners, obeySignal, outOfRange, throwLater, throwingLater } from '../core/index.js'
 import { messageBytes } from './bytes.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -61,7 +62,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #closed = false
   /** Lets go of the signal that aborts the stream. */
   readonly #letGo: () => void
-  #closeTimer: { cancel(): void } | undefined
+  /** When a close gives up. */
+  #closeMs: number | undefined
 
   /** @internal */
   constructor(peer: StreamPeer, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
@@ -124,20 +126,21 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   /**
-   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset. A receiver of a group
-   * leaves it at once.
+   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset; of several closes, the
+   * earliest deadline counts. A receiver of a group leaves it at once.
    *
    * @returns When the stream is over: true if everything sent had arrived.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
-    const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return Promise.resolve(this.#error === undefined)
     if (this.isGroup) return Promise.resolve(this.#leave())
     this.end()
     this.#isClosing = true
     this.removeAllListeners('message')
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
-    this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
+    this.#closeMs = Math.min(this.#closeMs ?? Infinity, this.peer.host.nowMs() + deadlineMs)
+    this.peer.host.touch(this)
     return closed
   }
 
@@ -304,7 +307,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   /** @internal */
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
+    if (nowMs >= (this.#closeMs ?? Infinity)) return this.reset()
     this.peer.host.touch(this)
   }
 
@@ -312,7 +316,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   nextDeadlineMs(): number {
     if (this.#closed) return Infinity
     const sending = this.#opening?.deadlineMs ?? this.#halves.sending?.deadlineMs ?? Infinity
-    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity)
+    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity, this.#closeMs ?? Infinity)
   }
 
   /** @internal */
@@ -329,7 +333,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.#error = error
     this.#halves.dispose()
     this.group?.dispose()
-    this.#closeTimer?.cancel()
     this.#letGo()
     this.peer.forget(this, reason)
     this.#iterator?.end(error)
@@ -399,6 +402,3 @@ class Opening extends Repetition {
     this.options = options
   }
 }
-
-const DEFAULT_CLOSE_MS = 10_000
-const MAX_CLOSE_MS = 2 ** 31 - 1
