@@ -10,9 +10,9 @@ import { GroupReceiving, oneWay } from './group-receiving.js'
 import { Halves } from './halves.js'
 import type { ReceiveHalf } from './receive-half.js'
 import type { ReceivingOwner } from './receiving.js'
-import { Repetition } from './repetition.js'
+import { Opening } from './opening.js'
 import type { Sending, SendingOwner, Sent } from './sending.js'
-import { StreamError, resetError } from './stream-error.js'
+import { StreamError, cutOffError, resetError } from './stream-error.js'
 import { streamStatistics, type StreamEvents, type StreamStatistics } from './stream-events.js'
 import { sayHeartbeat, sayNak, sayOpen, sayStatus } from './stream-speaker.js'
 import type { ResolvedStreamOptions, StreamKind, StreamTerms } from './stream-options.js'
@@ -56,6 +56,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #isReading = false
   /** Nobody reads any more: what comes is thrown away. */
   #isClosing = false
+  /** Something was thrown away. */
+  #isCutOff = false
   #iterator: MessageIterator | undefined
   #duplex: StreamDuplex | undefined
   #error: StreamError | undefined
@@ -184,7 +186,8 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), this.#error, this.#closed))
+    const error = this.#isCutOff ? cutOffError() : this.#error
+    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), error, this.#closed || this.#isCutOff))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -263,12 +266,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   onMessage(message: Buffer, handler: number): void {
-    if (this.#iterator?.isWaiting) {
-      this.#iterator.offer(Buffer.from(message))
+    const isAwaited = this.#iterator?.isWaiting === true
+    if (isAwaited) {
+      this.#iterator!.offer(Buffer.from(message))
       this.#updateReading()
     }
     try {
-      this.emit('message', message, handler)
+      if (!this.emit('message', message, handler) && !isAwaited) this.#cutOff()
     } catch (error) {
       throwLater(error)
     }
@@ -282,7 +286,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** @internal */
   onEnd(): void {
     this.#iterator?.end(undefined)
-    this.#emit('end')
+    if (!this.#isCutOff) this.#emit('end')
     if (!this.allowHalfOpen && !this.isGroup) this.end()
   }
 
@@ -345,9 +349,17 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.destroy(error, reason)
   }
 
+  /** What comes is not read: nobody is to take what was read for the whole. */
+  #cutOff(): void {
+    if (this.#isCutOff) return
+    this.#isCutOff = true
+    this.#iterator?.end(cutOffError())
+  }
+
   /** A receiver of a group goes. True: it had read everything. */
   #leave(): boolean {
     const hasEnded = this.#halves.receiving?.hasEnded === true
+    if (!hasEnded) this.#cutOff()
     this.#giveUp(undefined, RESET_REASON.cancelled)
     return hasEnded
   }
@@ -390,15 +402,5 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   static {
     followListeners(this.prototype, (stream) => stream.#updateReading())
-  }
-}
-
-/** Says that there is a stream. */
-class Opening extends Repetition {
-  readonly options: ResolvedStreamOptions
-
-  constructor(options: ResolvedStreamOptions) {
-    super()
-    this.options = options
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Clock, Timer } from '../../src/core/index.js'
-import { fixedRate, type NodeOptions, type Peer, type Stream } from '../../src/stream/index.js'
+import { fixedRate, type NodeOptions, type Peer, type Stream, type StreamError } from '../../src/stream/index.js'
 import { SimulatedNetwork, type PathOptions } from '../../src/testing/index.js'
 import { nodeOn, type SimulatedNode } from './support/stream-nodes.js'
 
@@ -131,5 +131,104 @@ describe('the deadline of a close', () => {
     await expect(peer.close({ deadlineMs: -1 })).rejects.toThrow('deadlineMs')
     for (const { node } of [client, server]) await expect(node.close({ deadlineMs: 0.5 })).rejects.toThrow('deadlineMs')
     expect([peer.closed, client.node.closed, server.node.closed]).toEqual([false, false, false])
+  })
+})
+
+describe('an iteration', () => {
+  test('that is given up while it waits stops reading: what comes waits for the next reader', async () => {
+    const { accepted, peer, advance } = await join()
+    const stream = peer.openStream()
+    await advance(50)
+    const iterator = accepted[0]![Symbol.asyncIterator]()
+    const waiting = iterator.next()
+    void iterator.return!()
+    expect(await waiting).toEqual({ done: true, value: undefined })
+    for (let i = 0; i < 8; i++) stream.send(`${i}`)
+    await advance(50)
+    expect(accepted[0]!.stats().messagesReceived).toBe(0)
+    const seen: string[] = []
+    accepted[0]!.on('message', (message) => seen.push(message.toString()))
+    await advance(50)
+    expect(seen).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+  })
+
+  /** Reads slowly until its end, or error. */
+  async function readOf({ network }: Pair, stream: Stream, seen: string[]): Promise<string> {
+    try {
+      for await (const message of stream) {
+        seen.push(message.toString())
+        await new Promise<void>((resolve) => void network.clock.setTimer(resolve, 5))
+      }
+      return 'done'
+    } catch (error) {
+      return (error as StreamError).code
+    }
+  }
+
+  test.each<[string, (pair: Pair) => Promise<unknown>]>([
+    ['its stream', ({ accepted }) => accepted[0]!.close()],
+    ['its peer', ({ accepted }) => accepted[0]!.peer.close()],
+    ['its node', ({ server }) => server.node.close()],
+  ])('that a close of %s cuts off throws ERR_CLOSED, after messages without a hole', async (_, close) => {
+    const pair = await join()
+    const { accepted, peer, advance } = pair
+    const stream = peer.openStream()
+    for (let i = 0; i < 50; i++) stream.send(`${i}`)
+    stream.end()
+    await advance(10)
+    const events: string[] = []
+    accepted[0]!.on('end', () => events.push('end')).on('close', (error) => events.push(`close ${error?.code}`))
+    const seen: string[] = []
+    const end = watch(readOf(pair, accepted[0]!, seen))
+    await advance(30)
+    const closed = watch(close(pair))
+    await advance(1000)
+    expect(seen.length).toBeGreaterThan(3)
+    expect(seen.length).toBeLessThan(50)
+    expect(seen).toEqual(Array.from(seen, (_, i) => `${i}`))
+    expect(end.value).toBe('ERR_CLOSED')
+    // All that this side sent, nothing, has arrived.
+    expect(events).toEqual(['close undefined'])
+    expect(closed.value).not.toBe('pending')
+  })
+
+  test('that had read everything ends in order, although its stream is closed', async () => {
+    const pair = await join()
+    const { accepted, peer, advance } = pair
+    const stream = peer.openStream({ allowHalfOpen: true })
+    for (let i = 0; i < 3; i++) stream.send(`${i}`)
+    await advance(10)
+    const seen: string[] = []
+    const end = watch(readOf(pair, accepted[0]!, seen))
+    await advance(100)
+    const closed = watch(accepted[0]!.close())
+    stream.end()
+    await advance(100)
+    expect([seen, end.value, closed.value]).toEqual([['0', '1', '2'], 'done', true])
+  })
+
+  test('that leaves a group before its end throws ERR_CLOSED', async () => {
+    const pair = await join()
+    const { accepted, client, peer, advance } = pair
+    const publication = client.node.openGroup({ congestionControl: fixedRate(1e6) })
+    publication.add(peer)
+    publication.send('0')
+    await advance(50)
+    const seen: string[] = []
+    const end = watch(readOf(pair, accepted[0]!, seen))
+    await advance(50)
+    await accepted[0]!.close()
+    await advance(1)
+    expect([seen, end.value]).toEqual([['0'], 'ERR_CLOSED'])
+  })
+
+  test('that is begun after a close has thrown messages away is told so as well', async () => {
+    const pair = await join()
+    const { accepted, peer, advance } = pair
+    peer.openStream().send('nobody reads this')
+    await advance(10)
+    void accepted[0]!.close()
+    await advance(10)
+    expect(await readOf(pair, accepted[0]!, [])).toBe('ERR_CLOSED')
   })
 })
