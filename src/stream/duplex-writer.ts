@@ -1,6 +1,7 @@
 /** What a {@link DuplexWriter} needs of its stream. */
 export interface MessageSink {
   readonly closed: boolean
+  readonly maxMessageBytes: number
   send(message: Uint8Array): boolean
 }
 
@@ -23,9 +24,10 @@ export class DuplexWriter {
     const waiting = this.#waiting
     if (waiting === undefined) return
     if (stream.closed) return this.fail(destroyedError())
+    const partBytes = Math.min(MAX_PART_BYTES, stream.maxMessageBytes)
     try {
       while (waiting.offset < waiting.chunk.length) {
-        const end = Math.min(waiting.offset + MAX_WRITE_BYTES, waiting.chunk.length)
+        const end = Math.min(waiting.offset + partBytes, waiting.chunk.length)
         if (!stream.send(waiting.chunk.subarray(waiting.offset, end))) return
         waiting.offset = end
       }
@@ -51,4 +53,4 @@ export function destroyedError(): Error {
 }
 
 /** A long write is several messages, so that its receiver reads the first while the last is being sent. */
-const MAX_WRITE_BYTES = 65_536
+const MAX_PART_BYTES = 65_536

@@ -1,5 +1,14 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, followListeners, obeySignal, outOfRange, throwLater, throwingLater } from '../core/index.js'
+import {
+  checkInteger,
+  closedError,
+  followListeners,
+  invalidState,
+  obeySignal,
+  outOfRange,
+  throwLater,
+  throwingLater,
+} from '../core/index.js'
 import { messageBytes } from './bytes.js'
 import { closeDeadlineMs } from './close-deadline.js'
 import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
@@ -173,9 +182,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     return this
   }
 
-  /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
+  /**
+   * The same stream as a Node Duplex of bytes: message boundaries are not kept.
+   *
+   * @throws `ERR_INVALID_STATE` unless the stream is 'reliable' and ordered; for one of a group, which is one way.
+   */
   duplex(): StreamDuplex {
     if (this.isGroup) throw oneWay()
+    if (this.kind !== 'reliable' || !this.ordered) throw invalidState('bytes want a stream that is reliable and ordered')
     return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
   }
 

@@ -6,6 +6,7 @@ import { StreamDuplex, type DuplexSource } from '../../../src/stream/duplex.js'
 /** A stream that takes `room` messages, until it is ended. */
 class FakeStream extends EventEmitter implements DuplexSource {
   closed = false
+  maxMessageBytes = 16 << 20
   allowHalfOpen = false
   isEnded = false
   room: number
@@ -53,6 +54,17 @@ test('a write is several messages, and goes on when there is room', async () => 
   stream.emit('drain')
   await turn()
   expect([stream.sentBytes, told]).toEqual([200_000, [undefined]])
+})
+
+test('no message is longer than the stream takes', async () => {
+  const stream = new FakeStream(25)
+  stream.maxMessageBytes = 10_000
+  const longest: number[] = []
+  const send = stream.send.bind(stream)
+  stream.send = (message) => (longest.push(message.length), send(message))
+  const { told } = writeTo(stream)
+  await turn()
+  expect([Math.max(...longest), stream.sentBytes, told]).toEqual([10_000, 200_000, [undefined]])
 })
 
 test('a stream that is ended by whoever has it fails the write that waits, and does not throw', async () => {
