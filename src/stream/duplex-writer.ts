@@ -2,7 +2,17 @@
 export interface MessageSink {
   readonly closed: boolean
   readonly maxMessageBytes: number
-  send(message: Uint8Array): boolean
+  /** As `send`, also between `end` and {@link endBytes}. */
+  sendBytes(part: Uint8Array): boolean
+  /** All that was written has been sent. */
+  endBytes(): void
+}
+
+/** Who writes a stream as bytes, a Duplex: what it was given goes out before the stream ends. */
+export interface ByteWriter {
+  readonly destroyed: boolean
+  /** No more is written. {@link MessageSink.endBytes} follows. */
+  end(): unknown
 }
 
 /** What a Duplex writes into a stream: one write at a time, each a message, or several. Every write hears what became of it. */
@@ -28,7 +38,7 @@ export class DuplexWriter {
     try {
       while (waiting.offset < waiting.chunk.length) {
         const end = Math.min(waiting.offset + partBytes, waiting.chunk.length)
-        if (!stream.send(waiting.chunk.subarray(waiting.offset, end))) return
+        if (!stream.sendBytes(waiting.chunk.subarray(waiting.offset, end))) return
         waiting.offset = end
       }
     } catch (error) {

@@ -12,6 +12,7 @@ import {
 import { messageBytes } from './bytes.js'
 import { closeDeadlineMs } from './close-deadline.js'
 import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { ByteWriter } from './duplex-writer.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
@@ -65,10 +66,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #isReading = false
   /** Nobody reads any more: what comes is thrown away. */
   #isClosing = false
-  /** Something was thrown away. */
-  #isCutOff = false
+  /** This side sends no more, but what a writer of bytes was given before. */
+  #isEnding = false
+  /** Something that came was thrown away. @internal */
+  isCutOff = false
   #iterator: MessageIterator | undefined
-  #duplex: StreamDuplex | undefined
+  #writer: ByteWriter | undefined
   #error: StreamError | undefined
   #closed = false
   /** Lets go of the signal that aborts the stream. */
@@ -105,6 +108,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
    * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}; `ERR_INVALID_STATE` for a stream of a group, which is one way.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
+    if (this.#isEnding) throw closedError('stream')
+    return this.sendBytes(message, handler)
+  }
+
+  /** @internal */
+  sendBytes(message: Uint8Array | DataView | string, handler = 0): boolean {
     if (this.#closed || this.#halves.sending?.isEnded) throw closedError('stream')
     if (handler !== 0) checkInteger('handler', handler, 0, 255)
     const bytes = messageBytes(message)
@@ -129,16 +138,34 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     return this.kind === 'fireAndForget' ? this.peer.sending.writer.maxWholeBytes : this.peer.host.maxMessageBytes
   }
 
-  /** No more messages from this side. The other side gets 'end' when it has read all of them. */
+  /**
+   * No more messages from this side. The other side gets 'end' when it has read all of them. A {@link duplex} is ended: what was written to
+   * it goes first.
+   */
   end(): void {
+    if (this.#closed) return
+    if (this.#writer?.destroyed === false) this.#writer.end()
+    else this.endBytes()
+    this.#isEnding = true
+  }
+
+  /** @internal */
+  endBytes(): void {
     if (this.#closed || this.#halves.sending?.isEnded) return
+    this.#isEnding = true
     this.#sender().end(this.peer.host.nowMs())
     this.peer.host.touch(this)
   }
 
+  /** Who writes bytes. @internal */
+  attach(writer: ByteWriter): void {
+    this.#writer = writer
+  }
+
   /**
    * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset; of several closes, the
-   * earliest deadline counts. A receiver of a group leaves it at once.
+   * earliest deadline counts. What was written to a {@link duplex} goes out first; if it had not read everything, it is destroyed with
+   * `ERR_CLOSED` in the end. A receiver of a group leaves it at once.
    *
    * @returns When the stream is over: true if everything sent had arrived.
    */
@@ -190,7 +217,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   duplex(): StreamDuplex {
     if (this.isGroup) throw oneWay()
     if (this.kind !== 'reliable' || !this.ordered) throw invalidState('bytes want a stream that is reliable and ordered')
-    return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
+    if (this.#writer instanceof StreamDuplex) return this.#writer
+    if (this.#writer !== undefined) throw invalidState('somebody else writes bytes to the stream')
+    const duplex = new StreamDuplex(this, this.allowHalfOpen)
+    this.attach(duplex)
+    return duplex
   }
 
   /** What was counted since the stream was opened; a copy. */
@@ -200,8 +231,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    const error = this.#isCutOff ? cutOffError() : this.#error
-    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), error, this.#closed || this.#isCutOff))
+    const error = this.isCutOff ? cutOffError() : this.#error
+    const isOver = this.#closed || this.isCutOff || this.hasEnded
+    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), error, isOver))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -258,8 +290,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** The other side has reset the stream. @internal */
   onReset(reason: number): void {
     // It had everything, and has forgotten the stream since.
-    const isFinished =
-      reason === RESET_REASON.finished && this.#halves.receiving?.hasEnded === true && this.#halves.sending?.isEnded === true
+    const isFinished = reason === RESET_REASON.finished && this.hasEnded && this.#halves.sending?.isEnded === true
     this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
   }
 
@@ -300,7 +331,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** @internal */
   onEnd(): void {
     this.#iterator?.end(undefined)
-    if (!this.#isCutOff) this.#emit('end')
+    if (!this.isCutOff) this.#emit('end')
     if (!this.allowHalfOpen && !this.isGroup) this.end()
   }
 
@@ -319,9 +350,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
   }
 
+  /** Has the other side ended, and was all handed over, or thrown away? @internal */
+  get hasEnded(): boolean {
+    return this.#halves.receiving?.hasEnded === true
+  }
+
   /** Have both sides ended, and know it? @internal */
   get isOver(): boolean {
-    return this.#halves.receiving?.hasEnded === true && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
+    return this.hasEnded && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
   }
 
   /** @internal */
@@ -365,14 +401,14 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** What comes is not read: nobody is to take what was read for the whole. */
   #cutOff(): void {
-    if (this.#isCutOff) return
-    this.#isCutOff = true
+    if (this.isCutOff) return
+    this.isCutOff = true
     this.#iterator?.end(cutOffError())
   }
 
   /** A receiver of a group goes. True: it had read everything. */
   #leave(): boolean {
-    const hasEnded = this.#halves.receiving?.hasEnded === true
+    const { hasEnded } = this
     if (!hasEnded) this.#cutOff()
     this.#giveUp(undefined, RESET_REASON.cancelled)
     return hasEnded

@@ -1,3 +1,5 @@
+import { Writable, type Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Clock, Timer } from '../../src/core/index.js'
 import { fixedRate, type NodeOptions, type Peer, type Stream, type StreamError } from '../../src/stream/index.js'
@@ -230,5 +232,135 @@ describe('an iteration', () => {
     void accepted[0]!.close()
     await advance(10)
     expect(await readOf(pair, accepted[0]!, [])).toBe('ERR_CLOSED')
+  })
+})
+
+describe('a duplex', () => {
+  const CLOSES: [string, (pair: Pair, stream: Stream) => Promise<unknown>][] = [
+    ['its stream', (_, stream) => stream.close()],
+    ['its peer', ({ peer }) => peer.close()],
+    ['its node', ({ client }) => client.node.close()],
+  ]
+
+  /** What is told of writes, and of the duplex. */
+  function follow(duplex: Duplex): string[] {
+    const events: string[] = []
+    for (const event of ['finish', 'end', 'close'] as const) duplex.on(event, () => events.push(event))
+    duplex.on('error', (error: NodeJS.ErrnoException) => events.push(`error ${error.code}`))
+    return events
+  }
+
+  /** Reads all that comes, and then ends. */
+  function readAll(stream: Stream): { bytes: number; events: string[] } {
+    const seen = { bytes: 0, events: [] as string[] }
+    stream.on('message', (message) => (seen.bytes += message.length))
+    stream.on('end', () => seen.events.push('end'))
+    stream.on('close', (error) => seen.events.push(`close ${error?.code}`))
+    return seen
+  }
+
+  test.each(CLOSES)('sends everything that was written to it before a close of %s ends the stream', async (_, close) => {
+    const pair = await join()
+    const stream = pair.peer.openStream({ windowBytes: 100_000 })
+    const duplex = stream.duplex()
+    const events = follow(duplex)
+    const told: unknown[] = []
+    for (let i = 0; i < 10; i++) duplex.write(Buffer.alloc(200_000), (error) => told.push(error ?? 'sent'))
+    await pair.advance(10)
+    const seen = readAll(pair.accepted[0]!)
+    const closed = watch(close(pair, stream))
+    expect(() => stream.send('too late')).toThrow('closed')
+    await pair.advance(9000)
+    expect(seen).toEqual({ bytes: 2_000_000, events: ['end', 'close undefined'] })
+    expect(told).toEqual(Array.from({ length: 10 }, () => 'sent'))
+    expect([closed.value === 'pending', stream.closed, stream.error]).toEqual([false, true, undefined])
+    expect(events).toEqual(['finish', 'end', 'close'])
+  })
+
+  test('whose writes do not get out in time tells them so, and the other side is reset', async () => {
+    const { accepted, peer, advance } = await join()
+    const stream = peer.openStream({ windowBytes: 100_000 })
+    const duplex = stream.duplex()
+    const events = follow(duplex)
+    const told: unknown[] = []
+    for (let i = 0; i < 3; i++) {
+      duplex.write(Buffer.alloc(200_000), (error) => told.push((error as NodeJS.ErrnoException | undefined)?.code))
+    }
+    await advance(10)
+    const seen: unknown[] = []
+    accepted[0]!.on('end', () => seen.push('end')).on('close', (error) => seen.push(error?.reason))
+    const closed = watch(stream.close({ deadlineMs: 500 }))
+    await advance(600)
+    expect([closed.value, seen]).toEqual([false, ['cancelled']])
+    expect(told).toEqual(['ERR_STREAM_RESET', 'ERR_STREAM_RESET', 'ERR_STREAM_RESET'])
+    expect(events).toEqual(['error ERR_STREAM_RESET', 'close'])
+  })
+
+  test.each(CLOSES)(
+    'whose reading is cut off by a close of %s is destroyed with ERR_CLOSED, and gets no end',
+    async (_, close) => {
+      const pair = await join()
+      const stream = pair.peer.openStream()
+      const duplex = stream.duplex()
+      const events = follow(duplex)
+      let bytes = 0
+      const sink = new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          bytes += chunk.length
+          pair.network.clock.setTimer(done, 1)
+        },
+      })
+      const piped = watch(
+        pipeline(duplex, sink).then(
+          () => 'whole',
+          (error: NodeJS.ErrnoException) => error.code,
+        ),
+      )
+      duplex.write('begin')
+      await pair.advance(10)
+      const other = pair.accepted[0]!.duplex()
+      other.end(Buffer.alloc(3_000_000))
+      await pair.advance(20)
+      let isSent: unknown
+      duplex.write(Buffer.alloc(100_000), (error) => (isSent = error ?? true))
+      const closed = watch(close(pair, stream))
+      let received = 0
+      other.on('data', (chunk: Buffer) => (received += chunk.length))
+      await pair.advance(9000)
+      expect(bytes).toBeLessThan(3_000_000)
+      expect([piped.value, isSent, received]).toEqual(['ERR_CLOSED', true, 100_005])
+      expect(events).toEqual(['finish', 'error ERR_CLOSED', 'close'])
+      expect([closed.value === 'pending', stream.closed, stream.error]).toEqual([false, true, undefined])
+    },
+  )
+
+  test('is ended by the end of its stream: what was written goes first', async () => {
+    const { accepted, peer, advance } = await join()
+    const stream = peer.openStream({ windowBytes: 100_000 })
+    const duplex = stream.duplex().resume()
+    const events = follow(duplex)
+    duplex.write(Buffer.alloc(1_000_000))
+    stream.end()
+    stream.end()
+    expect(() => stream.send('too late')).toThrow('closed')
+    await advance(10)
+    const seen = readAll(accepted[0]!)
+    await advance(5000)
+    expect(seen).toEqual({ bytes: 1_000_000, events: ['end', 'close undefined'] })
+    expect(events).toEqual(['finish', 'end', 'close'])
+  })
+
+  test('and an iteration of a stream whose other side had ended before end as well', async () => {
+    const { accepted, peer, advance } = await join()
+    const streams = [peer.openStream(), peer.openStream()]
+    await advance(10)
+    for (const stream of accepted) stream.allowHalfOpen = true
+    for (const stream of streams) stream.end()
+    await advance(10)
+    const duplex = accepted[0]!.duplex().resume()
+    const events = follow(duplex)
+    const step = watch(accepted[1]![Symbol.asyncIterator]().next())
+    await advance(10)
+    expect([events, step.value]).toEqual([['end'], { done: true, value: undefined }])
   })
 })
