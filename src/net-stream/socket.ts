@@ -13,6 +13,7 @@ import {
 } from '../core/index.js'
 import type { NodeOptions, Stream, StreamNode } from '../stream/index.js'
 import { DuplexWriter, destroyedError } from '../stream/duplex-writer.js'
+import { cutOffError } from '../stream/stream-error.js'
 import { systemClock } from '../system/index.js'
 import { ClientHolder } from './client-holder.js'
 import { STREAM_LABEL, type Holder } from './holder.js'
@@ -221,6 +222,7 @@ export class Socket extends Duplex {
     this.#local = this.#holder!.localAddress()
     this.connecting = false
     stream.allowHalfOpen = true
+    stream.attach(this)
     stream.on('drain', () => this.#writeMore())
     stream.on('end', () => this.push(null))
     stream.on('close', (error) => this.#onStreamClose(error))
@@ -253,7 +255,7 @@ export class Socket extends Duplex {
       return
     }
     this.#final = undefined
-    this.#stream.end()
+    this.#stream.endBytes()
     // Not at once: who destroys the socket in this very tick has not finished.
     process.nextTick(done)
   }
@@ -280,7 +282,6 @@ export class Socket extends Duplex {
       stream.reset()
     } else {
       // What was written still arrives, as it does with TCP; what comes is thrown away.
-      stream.removeAllListeners('message')
       void stream.close({ deadlineMs: LINGER_MS }).then(finish)
     }
   }
@@ -302,6 +303,7 @@ export class Socket extends Duplex {
     // What a listener throws is no failure to connect.
     process.nextTick(() => {
       if (this.destroyed) return stream.reset()
+      if (stream.closed) return void this.destroy(netError(stream.error ?? cutOffError(), 'connect', endpoint))
       this.attach(stream)
       this.emit('connect')
       this.emit('ready')
@@ -326,9 +328,12 @@ export class Socket extends Duplex {
 
   #onStreamClose(error: Error | undefined): void {
     if (this.destroyed) return
-    if (error !== undefined) this.destroy(netError(error, 'read', this.#remote))
-    else if (this.readableEnded) this.destroy()
-    else this.#writer.fail(destroyedError())
+    const reason = error ?? (this.#stream!.isCutOff ? cutOffError() : undefined)
+    if (reason !== undefined) return void this.destroy(netError(reason, 'read', this.#remote))
+    if (this.readableEnded) return void this.destroy()
+    this.#writer.fail(destroyedError())
+    // Nothing is left to be read: then nobody need do so.
+    this.read(0)
   }
 
   #touch(): void {

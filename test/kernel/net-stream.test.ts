@@ -8,6 +8,8 @@ import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
+import { UdpSocket } from '../../src/socket/index.js'
+import { createNode, type StreamNode } from '../../src/stream/index.js'
 
 /** A server on the loopback address, and a way to connect to it. */
 async function serve(
@@ -156,6 +158,126 @@ describe('sockets over streams', () => {
     const socket = connect({ port: 9, host: 'nothing.invalid' })
     const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException]
     expect(error.code).toMatch(/ENOTFOUND|EAI_AGAIN/)
+  })
+})
+
+describe('a close of the node that a socket was given', () => {
+  interface Seen {
+    bytes: number
+    readonly events: string[]
+    readonly closed: Promise<void>
+  }
+
+  /** What becomes of a socket, which reads. */
+  function watch(socket: Socket, reads = true): Seen {
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    const seen: Seen = { bytes: 0, events: [], closed }
+    if (reads) socket.on('data', (data: Buffer) => (seen.bytes += data.length))
+    for (const event of ['connect', 'finish', 'end'] as const) socket.on(event, () => seen.events.push(event))
+    socket.on('error', (error: NodeJS.ErrnoException) => seen.events.push(`error ${error.code}`))
+    socket.on('close', () => seen.events.push('close'))
+    return seen
+  }
+
+  /** A server, and a client whose node is its user's. */
+  async function pair(onServer: (socket: Socket) => Seen): Promise<{
+    node: StreamNode
+    port: number
+    connected: () => Socket
+    server: Promise<Seen>
+  }> {
+    let accept: (seen: Seen) => void
+    const server = new Promise<Seen>((resolve) => (accept = resolve))
+    const { port } = await serve((socket) => accept(onServer(socket)))
+    const link = new UdpSocket({ receiveBufferBytes: 4 << 20 })
+    await link.bind({ address: '127.0.0.1' })
+    const node = createNode({ link })
+    onTestFinished(() => {
+      node.destroy()
+      link.close()
+    })
+    return { node, port, server, connected: () => connect({ port, host: '127.0.0.1', node }) }
+  }
+
+  test.each([false, true])(
+    'lets everything that was written arrive; ended by its user: %s',
+    async (ends) => {
+      const { node, server, connected } = await pair((socket) => watch(socket))
+      const socket = connected()
+      // Who has ended need not read for its 'close' to come.
+      const seen = watch(socket, !ends)
+      await once(socket, 'connect')
+      const told: unknown[] = []
+      for (const bytes of [2e7, 1000]) socket.write(Buffer.alloc(bytes), (error) => told.push(error ?? 'sent'))
+      if (ends) socket.end()
+      await node.close()
+      await seen.closed
+      const accepted = await server
+      await accepted.closed
+      expect(accepted).toMatchObject({ bytes: 20_001_000, events: ['end', 'finish', 'close'] })
+      expect(told).toEqual(['sent', 'sent'])
+      expect(seen.events).toEqual(['connect', 'finish', 'end', 'close'])
+    },
+    30_000,
+  )
+
+  test('is an error at both sides if not everything arrives in time', async () => {
+    // Nobody reads there.
+    const { node, server, connected } = await pair((socket) => watch(socket, false))
+    const socket = connected()
+    const seen = watch(socket)
+    await once(socket, 'connect')
+    const told: unknown[] = []
+    for (const bytes of [2e7, 1000]) {
+      socket.write(Buffer.alloc(bytes), (error) => told.push((error as NodeJS.ErrnoException | undefined)?.code))
+    }
+    socket.end()
+    const accepted = await server
+    await node.close({ deadlineMs: 200 })
+    await Promise.all([seen.closed, accepted.closed])
+    expect(accepted.events).toEqual(['error ECONNRESET', 'close'])
+    expect(told).toEqual(['ECONNRESET', 'ECONNRESET'])
+    expect(seen.events).toEqual(['connect', 'error ECONNRESET', 'close'])
+  })
+
+  test('that cuts its reading off is an error, not an end', async () => {
+    const { node, server, connected } = await pair((socket) => {
+      socket.end(Buffer.alloc(2e7))
+      return watch(socket)
+    })
+    const socket = connected()
+    const seen = watch(socket)
+    await once(socket, 'data')
+    await node.close()
+    await seen.closed
+    expect(seen.bytes).toBeLessThan(2e7)
+    expect(seen.events).toEqual(['connect', 'finish', 'error ERR_CLOSED', 'close'])
+    await (
+      await server
+    ).closed
+  }, 30_000)
+
+  test.each(['while it connects', 'when its stream is opened'])('%s is an error', async (when) => {
+    const { node, port, connected } = await pair((socket) => watch(socket))
+    // Joined already, the stream is opened at once.
+    if (when !== 'while it connects') await node.connect({ address: '127.0.0.1', port })
+    const socket = connected()
+    const seen = watch(socket)
+    let told: string | undefined
+    socket.write('something', (error) => (told = (error as NodeJS.ErrnoException | undefined)?.code))
+    if (when !== 'while it connects') while (node.peers()[0]!.stats().streams === 0) await Promise.resolve()
+    node.destroy()
+    await seen.closed
+    expect(seen.events).toEqual(['error ERR_CLOSED', 'close'])
+    expect(told).toBe('ERR_SOCKET_CLOSED_BEFORE_CONNECTION')
+  })
+
+  test('a stream of messages that may overtake each other is no socket', async () => {
+    const { node, port } = await pair((socket) => watch(socket))
+    const peer = await node.connect({ address: '127.0.0.1', port })
+    const stream = peer.openStream({ label: 'geysir/net', ordered: false })
+    await once(stream, 'close')
+    expect(stream.error?.reason).toBe('refused')
   })
 })
 
