@@ -4,6 +4,7 @@ import {
   ERRNO,
   EVENT,
   INTEREST,
+  RECORD_LAYOUT,
   decodeSockaddr,
   encodeSockaddr,
   readAddress,
@@ -672,12 +673,7 @@ export const LOOPBACK_AND_ETHERNET: NativeInterfaceEntry[] = [
 
 /** As the 64-bit ABIs have it. */
 const LAYOUT: NativeLayout = {
-  datagramWords: DATAGRAM_WORDS,
-  receiveHeaderWords: RECEIVE_HEADER_WORDS,
-  receivedMessageWords: RECEIVED_MESSAGE_WORDS,
-  outgoingMessageWords: OUTGOING_MESSAGE_WORDS,
-  addressBytes: ADDRESS_WORDS * 4,
-  maxMessagesPerCall: MAX_MESSAGES_PER_CALL,
+  ...RECORD_LAYOUT,
   pointerBytes: 8,
   groupRequestAddressOffset: 8,
   groupSourceRequestSourceOffset: 136,
