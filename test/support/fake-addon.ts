@@ -15,7 +15,6 @@ import {
   type NativeInterfaceEntry,
   type NativeLayout,
   type NativeSocket,
-  type XorBlocks,
 } from '../../src/binding/index.js'
 import {
   ADDRESS_WORDS,
@@ -31,7 +30,6 @@ import {
   RECEIVE_HEADER,
   RECEIVE_HEADER_WORDS,
 } from '../../src/core/index.js'
-import { xorBlocksPortable } from '../../src/fec/index.js'
 import * as k from '../../src/socket/kernel-constants.js'
 
 /**
@@ -76,8 +74,6 @@ export class FakeAddon implements Addon {
   interfaces(): NativeInterfaceEntry[] | number {
     return this.interfaceEntries
   }
-
-  readonly xorBlocks: XorBlocks = xorBlocksPortable
 
   /** The socket that was made last. */
   get socket(): FakeSocket {
