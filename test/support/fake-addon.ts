@@ -16,7 +16,6 @@ import {
   type NativeInterfaceEntry,
   type NativeLayout,
   type NativeSocket,
-  type XorBlocks,
 } from '../../src/binding/index.js'
 import {
   ADDRESS_WORDS,
@@ -32,7 +31,6 @@ import {
   RECEIVE_HEADER,
   RECEIVE_HEADER_WORDS,
 } from '../../src/core/index.js'
-import { xorBlocksPortable } from '../../src/fec/index.js'
 import * as k from '../../src/socket/kernel-constants.js'
 
 /**
@@ -77,8 +75,6 @@ export class FakeAddon implements Addon {
   interfaces(): NativeInterfaceEntry[] | number {
     return this.interfaceEntries
   }
-
-  readonly xorBlocks: XorBlocks = xorBlocksPortable
 
   /** The socket that was made last. */
   get socket(): FakeSocket {
