@@ -27,7 +27,7 @@ import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer<Stream>, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
