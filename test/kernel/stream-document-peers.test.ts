@@ -101,7 +101,7 @@ describe('peers', () => {
   })
 
   test('what is not a frame of theirs is dropped by the first reason that fits', async () => {
-    const { node, document } = await pair('node', { integrity: 'crc32c' }, { integrity: 'crc32c' })
+    const { node, document } = await pair('document', { integrity: 'crc32c' }, { integrity: 'crc32c' })
     const before = { ...node.stats().dropped }
     const ping = Buffer.concat([document.header(wire.CONTROL, wire.PING), pack('44', 1, 0)])
     const changed = (offset: number, value: number): Buffer => {
@@ -123,7 +123,7 @@ describe('peers', () => {
   })
 
   test('flags that a frame has no use for are ignored, but for that of repairs, and of pieces without a number', async () => {
-    const { node, document } = await pair()
+    const { node, document } = await pair('document')
     const [mine, theirs] = await openedByDocument(node, document, { kind: wire.KINDS.fireAndForget })
     const received = collect(mine)
     document.control(wire.PING, Buffer.concat([pack('44', 77, 0), Buffer.from('of a later version')]), 0x3e)
@@ -139,7 +139,7 @@ describe('peers', () => {
 
   test('a frame may be as long as was said, with its trailer', async () => {
     const { node, document, peer } = await pair(
-      'node',
+      'document',
       { secret: SECRET, frameBytes: 1300 },
       { integrity: 'secret', secret: SECRET },
     )
