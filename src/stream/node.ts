@@ -12,6 +12,7 @@ import {
   type EndpointLike,
   type Link,
 } from '../core/index.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import { FramePool } from './frame-pool.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender } from './frame-sender.js'
@@ -173,11 +174,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     return this.#closed
   }
 
-  /** Closes all streams within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
+  /** Closes all streams and publications within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return
-    await Promise.all([...this.#publications].map((publication) => publication.close(options)))
-    await Promise.all(this.peers().map((peer) => peer.close(options)))
+    // Together, so that none takes another's time. Peers are left when all are over: they are receivers of publications.
+    const publications = [...this.#publications].map((publication) => publication.close({ deadlineMs }))
+    await Promise.all([...publications, ...this.peers().map((peer) => peer.closeStreams({ deadlineMs }))])
     this.destroy()
   }
 
@@ -308,7 +311,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       peerTimeoutMs: options.peerTimeoutMs,
       nowMs: () => options.clock.nowMs(),
       timestamp: (nowMs) => Math.round(nowMs * 1000) >>> 0 || 1,
-      setTimer: (callback, delayMs) => options.clock.setTimer(callback, delayMs),
       sendFrame: (frame, endpoint) => this.#sender.sendFrame(frame, endpoint),
       sendProbe: (frameBytes, receiver, endpoint) => this.#sender.sendProbe(frameBytes, receiver, endpoint),
       unfragmentedBytes: (endpoint) => this.#link.unfragmentedBytes(endpoint),

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { closedError, throwingLater, type Endpoint } from '../core/index.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -113,8 +114,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
-    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
+    await this.closeStreams({ deadlineMs: closeDeadlineMs(options) })
     this.leave()
+  }
+
+  /** @internal */
+  async closeStreams(options: { deadlineMs: number }): Promise<void> {
+    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
   }
 
   /** How the way to the peer stands; a copy. */
