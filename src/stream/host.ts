@@ -62,6 +62,7 @@ export type DropReason =
   | 'unknownPeer'
   | 'otherLife'
   | 'wrongEndpoint'
+  | 'otherSession'
   | 'unknownStream'
   | 'wrongKind'
   | 'badCookie'

@@ -1,9 +1,10 @@
 import type { Endpoint } from '../core/index.js'
-import type { ControlFrame, HelloFrame } from './control-frame.js'
+import type { ControlFrame, HelloFrame, WelcomeFrame } from './control-frame.js'
 import { Cookies } from './cookie.js'
 import type { Scheduled } from './deadline-queue.js'
 import { NOBODY, type NodeId } from './node-id.js'
 import type { Peer } from './peer.js'
+import { drawSessionNumber, type Introduction } from './session.js'
 import { StreamError } from './stream-error.js'
 import { TokenBucket } from './token-bucket.js'
 import { FLAG, MIN_FRAME_BYTES, REFUSAL, TYPE, VERSION } from './wire.js'
@@ -20,14 +21,16 @@ export interface JoinHost {
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
   countDrop(reason: DropReason): void
   peerAt(endpoint: Endpoint): Peer | undefined
-  /** Makes a peer, or finds it. `sampleMs`: the round trip, if it was measured. */
-  admit(id: NodeId, name: string, endpoint: Endpoint, frameBytes: number, nowMs: number, isInvited: boolean): Peer
+  /** Makes a peer. */
+  admit(introduction: Introduction, nowMs: number, isInvited: boolean): Peer
 }
 
 /** A hello that waits for its answer. */
 interface Attempt extends Scheduled {
   readonly endpoint: Endpoint
   readonly endMs: number
+  /** What it calls the session that is to be. */
+  readonly session: number
   cookie: Uint8Array
   tries: number
   challenges: number
@@ -42,12 +45,14 @@ interface Attempt extends Scheduled {
  */
 export class Joiner {
   readonly #host: JoinHost
+  readonly #random: Random
   readonly #cookies: Cookies
   readonly #attempts = new Map<string, Attempt>()
   readonly #hellos = new TokenBucket(MAX_HELLOS_PER_SECOND)
 
   constructor(host: JoinHost, random: Random) {
     this.#host = host
+    this.#random = random
     this.#cookies = new Cookies(random)
   }
 
@@ -72,6 +77,7 @@ export class Joiner {
     const attempt: Attempt = {
       endpoint,
       endMs: nowMs + timeoutMs,
+      session: drawSessionNumber(this.#random),
       cookie: NO_COOKIE,
       tries: 0,
       challenges: 0,
@@ -91,9 +97,15 @@ export class Joiner {
     return this.#attempts.has(endpoint.toString())
   }
 
+  /** Is somebody being asked to join in a session of this number? */
+  isAskingFor(session: number): boolean {
+    for (const attempt of this.#attempts.values()) if (attempt.session === session) return true
+    return false
+  }
+
   onHello(frame: HelloFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
     if (!this.#hellos.take(nowMs)) return this.#host.countDrop('tooManyHellos')
-    if (frame.minVersion > VERSION || frame.maxVersion < VERSION) return this.#refuse(REFUSAL.version, sender, endpoint)
+    if (frame.minVersion > VERSION || frame.maxVersion < VERSION) return this.#refuse(REFUSAL.version, frame, sender, endpoint)
     const isProved = frame.cookie.length > 0 && this.#cookies.check(frame.cookie, endpoint, sender, nowMs)
     if (!isProved) {
       // One that is too old, or of an earlier life of ours, is answered as none.
@@ -103,17 +115,19 @@ export class Joiner {
       return
     }
     const known = this.#host.peerAt(endpoint)
-    if (known !== undefined && (known.id.life !== sender.life || known.id.place !== sender.place)) {
-      // Another life at this address: the new one, or an old hello that comes late. Who is there says so itself.
-      known.survey.ping(nowMs)
+    if (known !== undefined && !isSession(known, sender, frame.session)) {
+      // Another life or session at this address: the new one, or an old hello that comes late. Who is there says so itself.
+      known.survey.confirm(nowMs)
       return
     }
-    if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, sender, endpoint)
+    if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, frame, sender, endpoint)
     const attempt = this.#attempts.get(endpoint.toString())
-    const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, attempt !== undefined)
+    const own = attempt?.session ?? drawSessionNumber(this.#random)
+    const peer = known ?? this.#host.admit(introduce(frame, sender, endpoint, own), nowMs, attempt !== undefined)
     const { name, frameBytes } = this.#host
+    const { timestamp, session: asked } = frame
     this.#host.sendControl(
-      { type: TYPE.welcome, version: VERSION, frameBytes, timestamp: frame.timestamp, name },
+      { type: TYPE.welcome, version: VERSION, frameBytes, timestamp, session: peer.session.own, asked, name },
       FLAG.control,
       sender,
       endpoint,
@@ -131,10 +145,12 @@ export class Joiner {
       if (attempt.challenges++ < MAX_QUICK_ANSWERS) this.#sayHello(attempt, nowMs)
     } else if (frame.type === TYPE.welcome) {
       if (attempt.cookie.length === 0 || frame.version !== VERSION) return this.#host.countDrop('unexpectedAnswer')
-      const peer = this.#host.admit(sender, frame.name, endpoint, frameBytesOf(frame), nowMs, true)
+      if (frame.asked !== attempt.session) return this.#host.countDrop('otherSession')
+      const peer = this.#host.admit(introduce(frame, sender, endpoint, attempt.session), nowMs, true)
       peer.survey.onAnswer(frame.timestamp, 0, nowMs)
       this.#succeed(attempt, peer)
     } else if (frame.type === TYPE.refuse) {
+      if (frame.asked !== attempt.session) return this.#host.countDrop('otherSession')
       const reason =
         frame.reason === REFUSAL.version ? 'version' : frame.reason === REFUSAL.full ? 'full' : `reason ${frame.reason}`
       this.#fail(
@@ -156,12 +172,13 @@ export class Joiner {
 
   #sayHello(attempt: Attempt, nowMs: number): void {
     const { name, frameBytes } = this.#host
+    const { cookie, session, endpoint } = attempt
     const timestamp = this.#host.timestamp(nowMs)
     this.#host.sendControl(
-      { type: TYPE.hello, minVersion: VERSION, maxVersion: VERSION, cookie: attempt.cookie, frameBytes, timestamp, name },
+      { type: TYPE.hello, minVersion: VERSION, maxVersion: VERSION, cookie, frameBytes, timestamp, session, name },
       FLAG.control,
       NOBODY,
-      attempt.endpoint,
+      endpoint,
     )
     const delay = Math.min(HELLO_AGAIN_MS * 2 ** attempt.tries++, MAX_HELLO_AGAIN_MS)
     this.#host.schedule(attempt, Math.min(nowMs + delay, attempt.endMs))
@@ -182,9 +199,9 @@ export class Joiner {
     this.#host.schedule(attempt, Infinity)
   }
 
-  #refuse(reason: number, sender: NodeId, endpoint: Endpoint): void {
+  #refuse(reason: number, { session }: HelloFrame, sender: NodeId, endpoint: Endpoint): void {
     this.#host.sendControl(
-      { type: TYPE.refuse, reason, minVersion: VERSION, maxVersion: VERSION },
+      { type: TYPE.refuse, reason, minVersion: VERSION, maxVersion: VERSION, asked: session },
       FLAG.control,
       sender,
       endpoint,
@@ -192,8 +209,15 @@ export class Joiner {
   }
 }
 
-function frameBytesOf(frame: { readonly frameBytes: number }): number {
-  return Math.max(MIN_FRAME_BYTES, frame.frameBytes)
+/** Is it the peer that says hello, in the session that it has? Then the welcome was lost. */
+function isSession({ id, session }: Peer, sender: NodeId, theirs: number): boolean {
+  return id.life === sender.life && id.place === sender.place && session.theirs === theirs
+}
+
+/** @param own What this side calls the session. */
+function introduce(frame: HelloFrame | WelcomeFrame, id: NodeId, endpoint: Endpoint, own: number): Introduction {
+  const { name, session: theirs } = frame
+  return { id, name, endpoint, frameBytes: Math.max(MIN_FRAME_BYTES, frame.frameBytes), session: { own, theirs } }
 }
 
 const NO_COOKIE = new Uint8Array(0)

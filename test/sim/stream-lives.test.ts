@@ -74,9 +74,10 @@ describe('joining', () => {
     const [a, b] = [network.addHost(), network.addHost()]
     const server = nodeOn(b, {}, { port: PORT })
     const flood = a.openLink()
-    const hello = Buffer.alloc(48)
+    const hello = Buffer.alloc(52)
     hello.set([0x41, 1, 0, 1])
     hello.set([1, 1, 0, 0], 20)
+    hello[48] = 1
     let answers = 0
     flood.on('batch', (batch) => {
       answers += batch.count
