@@ -21,6 +21,7 @@ export interface JoinHost {
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
   countDrop(reason: DropReason): void
   peerAt(endpoint: Endpoint): Peer | undefined
+  peerOf(id: NodeId): Peer | undefined
   /** Makes a peer. */
   admit(introduction: Introduction, nowMs: number, isInvited: boolean): Peer
 }
@@ -114,9 +115,10 @@ export class Joiner {
       this.#host.sendControl({ type: TYPE.challenge, timestamp: frame.timestamp, cookie }, FLAG.control, sender, endpoint)
       return
     }
-    const known = this.#host.peerAt(endpoint)
-    if (known !== undefined && !isSession(known, sender, frame.session)) {
-      // Another life or session at this address: the new one, or an old hello that comes late. Who is there says so itself.
+    const known = this.#host.peerAt(endpoint) ?? this.#host.peerOf(sender)
+    if (known !== undefined && !isSession(known, sender, endpoint, frame.session)) {
+      // Another life or session at this address, or this life at another address: the new one, an old hello that comes late, or a lie. Who is
+      // there says so itself.
       known.survey.confirm(nowMs)
       return
     }
@@ -210,8 +212,9 @@ export class Joiner {
 }
 
 /** Is it the peer that says hello, in the session that it has? Then the welcome was lost. */
-function isSession({ id, session }: Peer, sender: NodeId, theirs: number): boolean {
-  return id.life === sender.life && id.place === sender.place && session.theirs === theirs
+function isSession(peer: Peer, { life, place }: NodeId, endpoint: Endpoint, theirs: number): boolean {
+  const { id, session } = peer
+  return id.life === life && id.place === place && session.theirs === theirs && peer.endpoint.equals(endpoint)
 }
 
 /** @param own What this side calls the session. */

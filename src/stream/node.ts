@@ -335,6 +335,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       sendControl: (frame, flags, receiver, endpoint) => this.#sender.sendControl(frame, flags, receiver, endpoint),
       countDrop: (reason) => this.#countDrop(reason),
       peerAt: (endpoint) => this.#peers.at(endpoint),
+      peerOf: (id) => this.#peers.find(id.place, id.life),
       admit: (introduction, nowMs, isInvited) => this.#admit(introduction, nowMs, isInvited),
     }
   }
