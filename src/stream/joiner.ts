@@ -26,16 +26,24 @@ export interface JoinHost {
   admit(introduction: Introduction, nowMs: number, isInvited: boolean): Peer
 }
 
-/** A hello that waits for its answer. */
+/** Somebody who waits for a peer, until then. */
+interface Waiter {
+  readonly endMs: number
+  resolve(peer: Peer): void
+  reject(error: Error): void
+}
+
+/** A hello that waits for its answer, as long as somebody waits for it. */
 interface Attempt extends Scheduled {
   readonly endpoint: Endpoint
-  readonly endMs: number
   /** What it calls the session that is to be. */
   readonly session: number
   cookie: Uint8Array
   tries: number
   challenges: number
-  readonly waiting: { resolve: (peer: Peer) => void; reject: (error: Error) => void }[]
+  /** When to say hello again. */
+  helloMs: number
+  waiting: Waiter[]
   onDeadline(nowMs: number): void
 }
 
@@ -57,31 +65,29 @@ export class Joiner {
     this.#cookies = new Cookies(random)
   }
 
-  /** Asks the node at `endpoint` to join. Who asks again waits for the same answer; who cancels, cancels for himself. */
+  /** Asks the node at `endpoint` to join. Who asks again waits for the same answer, as long as he likes; who cancels, cancels for himself. */
   connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): { joined: Promise<Peer>; cancel: (error: Error) => void } {
     let cancel = (_error: Error): void => undefined
     const joined = new Promise<Peer>((resolve, reject) => {
-      const attempt = this.#attempts.get(endpoint.toString()) ?? this.#begin(endpoint, nowMs, timeoutMs)
-      const waiter = { resolve, reject }
+      const attempt = this.#attempts.get(endpoint.toString()) ?? this.#begin(endpoint, nowMs)
+      const waiter = { endMs: nowMs + timeoutMs, resolve, reject }
       attempt.waiting.push(waiter)
+      this.#schedule(attempt)
       cancel = (error) => {
-        const index = attempt.waiting.indexOf(waiter)
-        if (index >= 0) attempt.waiting.splice(index, 1)
-        if (attempt.waiting.length === 0 && this.#attempts.get(endpoint.toString()) === attempt) this.#finish(attempt)
-        reject(error)
+        if (attempt.waiting.includes(waiter)) this.#giveUp(attempt, (each) => each === waiter, error)
       }
     })
     return { joined, cancel }
   }
 
-  #begin(endpoint: Endpoint, nowMs: number, timeoutMs: number): Attempt {
+  #begin(endpoint: Endpoint, nowMs: number): Attempt {
     const attempt: Attempt = {
       endpoint,
-      endMs: nowMs + timeoutMs,
       session: drawSessionNumber(this.#random),
       cookie: NO_COOKIE,
       tries: 0,
       challenges: 0,
+      helloMs: nowMs,
       waiting: [],
       deadlineMs: Infinity,
       queueIndex: -1,
@@ -144,7 +150,9 @@ export class Joiner {
     if (frame.type === TYPE.challenge) {
       attempt.cookie = frame.cookie
       // Otherwise with the next one that is due: nobody makes us say hello for ever.
-      if (attempt.challenges++ < MAX_QUICK_ANSWERS) this.#sayHello(attempt, nowMs)
+      if (attempt.challenges++ >= MAX_QUICK_ANSWERS) return
+      this.#sayHello(attempt, nowMs)
+      this.#schedule(attempt)
     } else if (frame.type === TYPE.welcome) {
       if (attempt.cookie.length === 0 || frame.version !== VERSION) return this.#host.countDrop('unexpectedAnswer')
       if (frame.asked !== attempt.session) return this.#host.countDrop('otherSession')
@@ -168,8 +176,23 @@ export class Joiner {
   }
 
   #onDeadline(attempt: Attempt, nowMs: number): void {
-    if (nowMs < attempt.endMs) return this.#sayHello(attempt, nowMs)
-    this.#fail(attempt, new StreamError('ERR_CONNECT_TIMEOUT', `${attempt.endpoint.toString()} did not answer`))
+    const error = new StreamError('ERR_CONNECT_TIMEOUT', `${attempt.endpoint.toString()} did not answer`)
+    this.#giveUp(attempt, ({ endMs }) => nowMs >= endMs, error)
+    if (attempt.waiting.length === 0) return
+    if (nowMs >= attempt.helloMs) this.#sayHello(attempt, nowMs)
+    this.#schedule(attempt)
+  }
+
+  /** Some do not wait any longer. */
+  #giveUp(attempt: Attempt, who: (waiter: Waiter) => boolean, error: Error): void {
+    const gone = attempt.waiting.filter(who)
+    attempt.waiting = attempt.waiting.filter((waiter) => !who(waiter))
+    if (attempt.waiting.length === 0) this.#finish(attempt)
+    for (const { reject } of gone) reject(error)
+  }
+
+  #schedule(attempt: Attempt): void {
+    this.#host.schedule(attempt, Math.min(attempt.helloMs, ...attempt.waiting.map(({ endMs }) => endMs)))
   }
 
   #sayHello(attempt: Attempt, nowMs: number): void {
@@ -182,23 +205,24 @@ export class Joiner {
       NOBODY,
       endpoint,
     )
-    const delay = Math.min(HELLO_AGAIN_MS * 2 ** attempt.tries++, MAX_HELLO_AGAIN_MS)
-    this.#host.schedule(attempt, Math.min(nowMs + delay, attempt.endMs))
+    attempt.helloMs = nowMs + Math.min(HELLO_AGAIN_MS * 2 ** attempt.tries++, MAX_HELLO_AGAIN_MS)
   }
 
   #succeed(attempt: Attempt, peer: Peer): void {
-    this.#finish(attempt)
-    for (const { resolve } of attempt.waiting) resolve(peer)
+    for (const { resolve } of this.#finish(attempt)) resolve(peer)
   }
 
   #fail(attempt: Attempt, error: Error): void {
-    this.#finish(attempt)
-    for (const { reject } of attempt.waiting) reject(error)
+    for (const { reject } of this.#finish(attempt)) reject(error)
   }
 
-  #finish(attempt: Attempt): void {
+  /** Gives those who wait, and have nothing to do with it any more. */
+  #finish(attempt: Attempt): Waiter[] {
     this.#attempts.delete(attempt.endpoint.toString())
     this.#host.schedule(attempt, Infinity)
+    const { waiting } = attempt
+    attempt.waiting = []
+    return waiting
   }
 
   #refuse(reason: number, { session }: HelloFrame, sender: NodeId, endpoint: Endpoint): void {
