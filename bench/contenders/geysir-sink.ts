@@ -1,6 +1,7 @@
 /** Counts what arrives with geysir: from a handler of batches, or of single datagrams. */
-import { UdpSocket, type ReceiveBatch } from 'geysir'
+import { UdpSocket } from 'geysir'
 import { ReceiveWindow, printLine, readOptions } from './contender.js'
+import { countBatch } from './in-place.js'
 
 const options = readOptions()
 const socket = new UdpSocket({
@@ -15,23 +16,10 @@ const window = new ReceiveWindow(
   () => socket.close(),
 )
 
-if (options.mode === 'batch') socket.on('batch', countBatch)
+if (options.mode === 'batch') socket.on('batch', (batch) => countBatch(window, batch))
 else socket.on('datagram', countDatagram)
 const { port } = await socket.bind({ port: options.port, address: options.host })
 printLine({ port, receiveBufferBytes: socket.getOption('receiveBufferBytes') })
-
-function countBatch(batch: ReceiveBatch): void {
-  const { slab, count } = batch
-  let { touched } = window
-  for (let i = 0; i < count; i++) {
-    const offset = batch.offset(i)
-    touched = (touched + slab[offset]! + slab[offset + batch.length(i) - 1]!) | 0
-  }
-  window.touched = touched
-  window.datagrams += count
-  window.bytes += batch.bytes
-  window.checkSometimes()
-}
 
 function countDatagram(payload: Buffer): void {
   window.touched = (window.touched + payload[0]! + payload[payload.length - 1]!) | 0

@@ -1,6 +1,7 @@
 /** Sends with geysir as fast as it goes: payloads written in place in runs, one by one with --single, or copied with --copy. */
 import { UdpSocket } from 'geysir'
 import { cpuSeconds, datagramsPerTurn, printLine, readOptions, segmentsPerMessage, untilStopped } from './contender.js'
+import { offerOne, offerRun } from './in-place.js'
 
 /** Datagrams written at once where nothing coalesces. */
 const PLAIN_RUN = 64
@@ -21,9 +22,13 @@ socket.on('peerError', () => errors++)
 await socket.connect({ address: options.host, port: options.port })
 const startMs = performance.now()
 const stopped = untilStopped(options.amount, finish)
-// What is offered at once: as much as makes one message, or one datagram.
-const run = options.copy || options.single ? 1 : options.offload ? segments : PLAIN_RUN
-const offer = options.copy ? offerCopied : options.single ? offerInPlace : offerRun
+// What is offered at once: as much as makes one message.
+const run = options.offload ? segments : PLAIN_RUN
+const offer = options.copy
+  ? offerCopied
+  : options.single
+    ? () => offerOne(socket, options.bytes)
+    : () => offerRun(socket, options.bytes, Math.min(run, datagramsPerFlush - unflushed))
 socket.on('drain', turn)
 turn()
 
@@ -39,26 +44,6 @@ function turn(): void {
     if (!socket.flush()) return
   }
   setImmediate(turn)
-}
-
-function offerRun(): number {
-  const payloads = socket.reserveRun(options.bytes, Math.min(run, datagramsPerFlush - unflushed))
-  if (payloads === undefined) return 0
-  for (let at = 0; at < payloads.length; at += options.bytes) {
-    value = (value + 1) & 0xff
-    payloads[at] = payloads[at + options.bytes - 1] = value
-  }
-  socket.commitRun()
-  return payloads.length / options.bytes
-}
-
-function offerInPlace(): number {
-  const payload = socket.reserve(options.bytes)
-  if (payload === undefined) return 0
-  value = (value + 1) & 0xff
-  payload[0] = payload[options.bytes - 1] = value
-  socket.commit()
-  return 1
 }
 
 function offerCopied(): number {

@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram'
 import { openLink, type ReceiveBatch } from 'geysir'
 import { ReceiveWindow, printLine, readOptions } from './contender.js'
+import { countBatch } from './in-place.js'
 
 const options = readOptions()
 const port = await portPair()
@@ -21,21 +22,8 @@ const window = new ReceiveWindow(
   () => link.close(),
 )
 // A raw link hands on the batches of its socket.
-link.on('batch', (batch) => countBatch(batch as ReceiveBatch))
+link.on('batch', (batch) => countBatch(window, batch as ReceiveBatch))
 printLine({ port, receiveBufferBytes: 2 * options.receiveBufferBytes })
-
-function countBatch(batch: ReceiveBatch): void {
-  const { slab, count } = batch
-  let { touched } = window
-  for (let i = 0; i < count; i++) {
-    const offset = batch.offset(i)
-    touched = (touched + slab[offset]! + slab[offset + batch.length(i) - 1]!) | 0
-  }
-  window.touched = touched
-  window.datagrams += count
-  window.bytes += batch.bytes
-  window.checkSometimes()
-}
 
 /** A free port with a free port after it. */
 async function portPair(): Promise<number> {

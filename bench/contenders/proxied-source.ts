@@ -1,11 +1,11 @@
 /** Sends datagrams over TCP as fast as it goes, by a proxied link. */
 import { openLink } from 'geysir'
 import { cpuSeconds, printLine, readOptions, untilStopped } from './contender.js'
+import { offerOne } from './in-place.js'
 
 const DATAGRAMS_A_TURN = 4096
 
 const options = readOptions()
-let value = 0
 const link = await openLink({ kind: 'proxied', role: 'client', host: options.host, port: options.port, framing: 'length' })
 const startMs = performance.now()
 const stopped = untilStopped(options.amount, finish)
@@ -15,11 +15,7 @@ turn()
 function turn(): void {
   if (stopped()) return
   for (let offered = 0; offered < DATAGRAMS_A_TURN; offered++) {
-    const payload = link.reserve(options.bytes)
-    if (payload === undefined) return
-    value = (value + 1) & 0xff
-    payload[0] = payload[options.bytes - 1] = value
-    link.commit()
+    if (offerOne(link, options.bytes) === 0) return
   }
   setImmediate(turn)
 }

@@ -1,15 +1,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import {
-  ADDRESS_WORDS,
-  DATAGRAM_WORDS,
-  MAX_MESSAGES_PER_CALL,
-  OUTGOING_MESSAGE_WORDS,
-  RECEIVED_MESSAGE_WORDS,
-  RECEIVE_HEADER_WORDS,
-  featureUnavailable,
-} from '../core/index.js'
-import type { Addon, NativeLayout } from './native.js'
+import { featureUnavailable } from '../core/index.js'
+import { RECORD_LAYOUT, type Addon, type NativeLayout } from './native.js'
 
 /**
  * The addon of this process: a prebuilt one, or the one that was built from source.
@@ -47,15 +39,7 @@ function load(): Addon {
 }
 
 function checkLayout(layout: NativeLayout): void {
-  const expected: Partial<NativeLayout> = {
-    datagramWords: DATAGRAM_WORDS,
-    receiveHeaderWords: RECEIVE_HEADER_WORDS,
-    receivedMessageWords: RECEIVED_MESSAGE_WORDS,
-    outgoingMessageWords: OUTGOING_MESSAGE_WORDS,
-    addressBytes: ADDRESS_WORDS * 4,
-    maxMessagesPerCall: MAX_MESSAGES_PER_CALL,
-  }
-  for (const [name, value] of Object.entries(expected)) {
+  for (const [name, value] of Object.entries(RECORD_LAYOUT)) {
     const actual = layout[name as keyof NativeLayout]
     if (actual !== value) {
       throw featureUnavailable('The native addon', `it was built from other sources (${name} is ${actual}, not ${value})`)

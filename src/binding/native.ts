@@ -2,7 +2,15 @@
  * The typed contract of the addon, as `native/` keeps it. Results are numbers: >= 0, or a negated errno.
  */
 
-import type { Endpoint } from '../core/index.js'
+import {
+  ADDRESS_WORDS,
+  DATAGRAM_WORDS,
+  MAX_MESSAGES_PER_CALL,
+  OUTGOING_MESSAGE_WORDS,
+  RECEIVED_MESSAGE_WORDS,
+  RECEIVE_HEADER_WORDS,
+  type Endpoint,
+} from '../core/index.js'
 
 export interface NativeSocket {
   /** The descriptor, or the negated errno of a failed socket(2); EBADF after `close`. */
@@ -115,6 +123,16 @@ export interface Addon {
   readonly xorMasked?: XorMasked
   readonly layout: NativeLayout
 }
+
+/** The records of batches, as this side reads and writes them. */
+export const RECORD_LAYOUT = {
+  datagramWords: DATAGRAM_WORDS,
+  receiveHeaderWords: RECEIVE_HEADER_WORDS,
+  receivedMessageWords: RECEIVED_MESSAGE_WORDS,
+  outgoingMessageWords: OUTGOING_MESSAGE_WORDS,
+  addressBytes: ADDRESS_WORDS * 4,
+  maxMessagesPerCall: MAX_MESSAGES_PER_CALL,
+} as const
 
 /** The events of {@link NativeEventHandler}; `native/socket.h` has the same numbers, but for `sendFailed`, which only stand-ins have. */
 export const EVENT = { batch: 1, writable: 2, error: 3, sendFailed: 4 } as const

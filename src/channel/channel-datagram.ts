@@ -56,7 +56,7 @@ export function nameOf(datagram: Buffer, nameBytes: number): string {
 /** It does not begin with `PULI`. */
 export const NOT_PULICAST = -1
 /** It ends before its sequence number does. */
-export const TOO_SHORT = -2
+const TOO_SHORT = -2
 
 export const NAME_AT = 5
 /** The most that fits behind 20 bytes of IPv4 and 8 of UDP. */

@@ -107,9 +107,9 @@ export class SourceSequence {
 }
 
 /** Numbers back from the highest for which it is known whether they have come. */
-export const WINDOW = 64
+const WINDOW = 64
 /** More datagrams lost in a row than any gap has. */
-export const MAX_AHEAD = 2 ** 24
+const MAX_AHEAD = 2 ** 24
 /** Further back than a network reorders. */
-export const MAX_BEHIND = 1024
-export const RESTART_RUN = 8
+const MAX_BEHIND = 1024
+const RESTART_RUN = 8

@@ -1,5 +1,4 @@
 import {
-  ADDRESS_WORDS,
   DATAGRAM,
   DATAGRAM_WORDS,
   FLAG,
@@ -14,7 +13,7 @@ import { HeldBatch } from './held-batch.js'
 
 /** Turns the address words of a record into endpoints, one object a peer. Each source of batches brings its own. */
 export interface EndpointInterner {
-  /** The endpoint of the {@link ADDRESS_WORDS} words at `offset`. */
+  /** The endpoint of the `ADDRESS_WORDS` words at `offset`. */
   endpointAt(words: Uint32Array, offset: number): Endpoint
   /** The address that a datagram was sent to, from a message record at `offset`; undefined when it was not asked for. */
   localAddressAt(words: Uint32Array, offset: number): Endpoint | undefined
@@ -219,6 +218,3 @@ export class ReceiveBatch extends HeldBatch {
 }
 
 const ECN_MASK = 0b11
-
-/** Words that {@link EndpointInterner.endpointAt} reads. */
-export const SOURCE_WORDS = ADDRESS_WORDS

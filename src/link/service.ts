@@ -246,7 +246,7 @@ export class Service extends EventEmitter<ServiceEvents> {
       socket.close()
       throw closedError('service')
     }
-    const link = place.secured ? (secure!(socket, place) as ServiceSocket) : socket
+    const link = place.secured ? securedBy(secure!, socket, place) : socket
     const bound = socket.address()
     this.#ports.add(bound.port)
     this.#sockets.push({ place, port: bound.port, link })
@@ -327,6 +327,20 @@ export class Service extends EventEmitter<ServiceEvents> {
 
   #checkOpen(): void {
     if (this.#closed) throw closedError('service')
+  }
+}
+
+/** The user's link around our socket, which is nobody else's when there is none. */
+function securedBy(
+  secure: NonNullable<ResolvedServiceOptions['secure']>,
+  socket: ServiceSocket,
+  place: ServicePlace,
+): ServiceSocket {
+  try {
+    return secure(socket, place) as ServiceSocket
+  } catch (error) {
+    socket.close()
+    throw error
   }
 }
 

@@ -4,7 +4,6 @@ export { AF_NETLINK, RTMGRP_LINK, SOCK_RAW } from '../socket/kernel-constants.js
 export const NETLINK_ROUTE = 0
 
 // netlink(7)
-export const NLMSG_NOOP = 1
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3
 export const NLMSG_OVERRUN = 4

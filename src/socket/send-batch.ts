@@ -214,7 +214,7 @@ export function copyMessage(from: Uint32Array, fromAt: number, to: Uint32Array, 
 /** One system call takes this many; half the addon's limit keeps a flush short when nothing coalesces. */
 const MAX_MESSAGES = MAX_MESSAGES_PER_CALL / 2
 /** `UDP_MAX_SEGMENTS` of every kernel that segments (128 since 6.9), and what a receiver's UDP_GRO buffer holds. */
-export const MAX_SEGMENTS_SENT = 64
+const MAX_SEGMENTS_SENT = 64
 /**
  * The longest coalesced message. It must leave room for all its headers below a device's `gso_max_size` (65 536, ip-link(8)): 14 for
  * Ethernet, 40 for IPv6, 8 for UDP, and some for VLAN tags. A longer one is segmented in software, at a twelfth of the rate.

@@ -61,6 +61,7 @@ export type DropReason =
   | 'unknownPeer'
   | 'otherLife'
   | 'wrongEndpoint'
+  | 'otherSession'
   | 'unknownStream'
   | 'wrongKind'
   | 'badCookie'

@@ -24,6 +24,7 @@ import { PeerTable } from './peer-table.js'
 import { Peer } from './peer.js'
 import { Publication } from './publication.js'
 import { resolvePublicationOptions, type PublicationOptions } from './publication-options.js'
+import type { Introduction } from './session.js'
 import { StreamError } from './stream-error.js'
 import type { Stream } from './stream.js'
 import { FLAG } from './wire.js'
@@ -229,18 +230,11 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     }
   }
 
-  #admit(id: NodeId, name: string, endpoint: Endpoint, frameBytes: number, nowMs: number, isInvited: boolean): Peer {
-    const known = this.#peers.at(endpoint)
-    if (known !== undefined) {
-      if (known.id.life === id.life && known.id.place === id.place) return known
-      known.destroy(new StreamError('ERR_PEER_RESTARTED', `${endpoint.toString()} has started anew`))
-    }
-    const shorter = Math.min(this.#options.frameBytes, frameBytes)
-    const peer = new Peer(this.#host, id, name, endpoint, shorter, this.#options.congestionControl(), nowMs)
+  #admit(introduction: Introduction, nowMs: number, isInvited: boolean): Peer {
+    const frameBytes = Math.min(this.#options.frameBytes, introduction.frameBytes)
+    const peer = new Peer(this.#host, { ...introduction, frameBytes }, this.#options.congestionControl(), nowMs)
     this.#peers.add(peer)
-    if (!isInvited) {
-      throwingLater(() => this.emit('peer', peer))
-    }
+    if (!isInvited) throwingLater(() => this.emit('peer', peer))
     return peer
   }
 
@@ -343,7 +337,8 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       sendControl: (frame, flags, receiver, endpoint) => this.#sender.sendControl(frame, flags, receiver, endpoint),
       countDrop: (reason) => this.#countDrop(reason),
       peerAt: (endpoint) => this.#peers.at(endpoint),
-      admit: (id, name, endpoint, frameBytes, nowMs, isInvited) => this.#admit(id, name, endpoint, frameBytes, nowMs, isInvited),
+      peerOf: (id) => this.#peers.find(id.place, id.life),
+      admit: (introduction, nowMs, isInvited) => this.#admit(introduction, nowMs, isInvited),
     }
   }
 }

@@ -5,6 +5,7 @@ import {
   checkOptions,
   closedError,
   invalidArgType,
+  invalidArgValue,
   invalidState,
   obeySignal,
   outOfRange,
@@ -105,6 +106,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   add(peer: Peer, options: { from?: 'now' | 'oldest' } = {}): void {
     if (this.#closed || this.#sending.isEnded) throw closedError('publication')
     if (!(peer instanceof Peer)) throw invalidArgType('peer', 'a Peer', peer)
+    if (peer.host !== this.#host) throw invalidArgValue('peer', peer.name, 'must be a peer of the same node')
     if (peer.closed) throw closedError('peer')
     checkOptions('options', options, ADD_OPTIONS)
     const from = options.from === undefined ? 'now' : checkOneOf('options.from', options.from, ['now', 'oldest'])

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { onTestFinished, expect, test } from 'vitest'
-import { openService, UdpSocket, type Service, type ServiceBatch, type ServiceOptions } from '../../src/index.js'
+import { openService, UdpSocket, type Link, type Service, type ServiceBatch, type ServiceOptions } from '../../src/index.js'
 import { fallbackProblem, lacking } from '../support/capabilities.js'
 import { freePort } from '../support/link-ports.js'
 import { failure, rejection } from '../unit/support/errors.js'
@@ -118,6 +118,24 @@ test('a secured twin is whatever the user makes of its socket', async () => {
   service.send('secret', secured!, { secured: true })
   await until(() => seen.length === 1)
   expect(seen).toMatchObject([{ text: 'secret', secured: true }])
+})
+
+test('a secured twin that cannot be made leaves nothing open', async () => {
+  const sockets: Link[] = []
+  const secure = (socket: Link): never => {
+    sockets.push(socket)
+    throw new Error('no key')
+  }
+  await expect(openService({ families: ['IPv4'], securePort: 0, secure })).rejects.toThrow('no key')
+  expect(sockets.map(({ closed }) => closed)).toEqual([true])
+})
+
+test('an abort before it is open closes it when it is open', async () => {
+  const controller = new AbortController()
+  const opening = openService({ families: ['IPv4'], signal: controller.signal })
+  controller.abort()
+  expect((await opening).closed).toBe(true)
+  expect((await openService({ families: ['IPv4'], signal: controller.signal })).closed).toBe(true)
 })
 
 test('closing settles everything at once', async () => {

@@ -18,8 +18,7 @@ describe.skipIf(lacking('network namespaces and nftables', firewallProblem()))('
   beforeAll(() => {
     network = new TestNetwork()
     for (const name of ['one', 'two', 'clients', 'bridge']) network.addNamespace(name)
-    network.ip('bridge', 'link add br0 type bridge mcast_snooping 0')
-    network.ip('bridge', 'link set br0 up')
+    network.addSwitch({ namespace: 'bridge', device: 'br0', addresses: [] })
     for (const [i, namespace] of ['one', 'two', 'clients'].entries()) {
       network.link(
         { namespace, device: 'eth0', addresses: [`10.78.0.${i + 1}/24`, `fd78::${i + 1}/64`] },

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { JoinOptions, MembershipAudit, MembershipOptions, MembershipStatistics } from '../../src/index.js'
-import { lacking, namespaceProblem } from '../support/capabilities.js'
+import { bridgeProblem, lacking, namespaceProblem } from '../support/capabilities.js'
 import type { Host } from '../support/host.js'
 import { TestNetwork } from '../support/network.js'
 
@@ -8,7 +8,7 @@ const GROUP = '239.77.4.1'
 const GROUP6 = 'ff15::7704'
 
 // A switch in `a`, which sends, and two ports of it in `b`, which receives. Wires come and go; the switch stays.
-describe.skipIf(lacking('network namespaces with bridges', namespaceProblem() ?? bridgeProblem()))('a membership', () => {
+describe.skipIf(lacking('network namespaces with bridges', bridgeProblem()))('a membership', () => {
   let network: TestNetwork
   let a: Host
   let b: Host
@@ -18,10 +18,7 @@ describe.skipIf(lacking('network namespaces with bridges', namespaceProblem() ??
     network = new TestNetwork()
     network.addNamespace('a')
     network.addNamespace('b')
-    network.ip('a', 'link add br0 type bridge mcast_snooping 0')
-    network.ip('a', 'link set br0 up')
-    network.ip('a', 'addr add 10.78.0.1/24 dev br0')
-    network.ip('a', 'addr add fd78::1/64 dev br0 nodad')
+    network.addSwitch({ namespace: 'a', device: 'br0', addresses: ['10.78.0.1/24', 'fd78::1/64'] })
     addWire(1)
     a = network.host('a')
     b = network.host('b')
@@ -34,15 +31,8 @@ describe.skipIf(lacking('network namespaces with bridges', namespaceProblem() ??
 
   /** `vb1` in b, with 10.78.0.11 and fd78::11, plugged into the switch. */
   function addWire(i: number, ...more: string[]): void {
-    network.ip('a', `link add pa${i} type veth peer name vb${i} netns ${network.fullName('b')}`)
-    network.ip('a', `link set pa${i} master br0 up`)
-    network.ip('b', `link set vb${i} up`)
-    for (const address of [`10.78.0.1${i}/24`, `fd78::1${i}/64`, ...more]) {
-      network.ip('b', `addr add ${address} dev vb${i}${address.includes(':') ? ' nodad' : ''}`)
-    }
-    // The kernel would notice the carrier in its own time, up to a second later.
-    network.ip('a', `link set dev pa${i} state up`)
-    network.ip('b', `link set dev vb${i} state up`)
+    const end = { namespace: 'b', device: `vb${i}`, addresses: [`10.78.0.1${i}/24`, `fd78::1${i}/64`, ...more] }
+    network.plug(end, { namespace: 'a', device: 'br0', port: `pa${i}` })
   }
 
   async function join(
@@ -429,17 +419,4 @@ function sendToEach(
   const socket = new geysir.UdpSocket({ multicastInterface: to.interface })
   for (const group of to.groups) socket.send(`to ${group}`, geysir.endpoint(group, to.port))
   socket.close()
-}
-
-function bridgeProblem(): string | undefined {
-  const probe = new TestNetwork()
-  try {
-    probe.addNamespace('probe')
-    probe.ip('probe', 'link add br0 type bridge mcast_snooping 0')
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  } finally {
-    void probe.remove()
-  }
 }

@@ -34,6 +34,11 @@ export function mountProblem(): string | undefined {
   return problemOf(() => run('unshare', '-m', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', '/mnt'))
 }
 
+/** A switch in a namespace. */
+export function bridgeProblem(): string | undefined {
+  return namespaceProblem() ?? inNamespace('ip', 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0')
+}
+
 /** nftables, in a namespace. */
 export function firewallProblem(): string | undefined {
   return namespaceProblem() ?? inNamespace('nft', 'add', 'table', 'inet', 'probe')

@@ -4,6 +4,7 @@ import {
   ERRNO,
   EVENT,
   INTEREST,
+  RECORD_LAYOUT,
   decodeSockaddr,
   encodeSockaddr,
   readAddress,
@@ -15,7 +16,6 @@ import {
   type NativeInterfaceEntry,
   type NativeLayout,
   type NativeSocket,
-  type XorBlocks,
 } from '../../src/binding/index.js'
 import {
   ADDRESS_WORDS,
@@ -31,7 +31,6 @@ import {
   RECEIVE_HEADER,
   RECEIVE_HEADER_WORDS,
 } from '../../src/core/index.js'
-import { xorBlocksPortable } from '../../src/fec/index.js'
 import * as k from '../../src/socket/kernel-constants.js'
 
 /**
@@ -76,8 +75,6 @@ export class FakeAddon implements Addon {
   interfaces(): NativeInterfaceEntry[] | number {
     return this.interfaceEntries
   }
-
-  readonly xorBlocks: XorBlocks = xorBlocksPortable
 
   /** The socket that was made last. */
   get socket(): FakeSocket {
@@ -672,12 +669,7 @@ export const LOOPBACK_AND_ETHERNET: NativeInterfaceEntry[] = [
 
 /** As the 64-bit ABIs have it. */
 const LAYOUT: NativeLayout = {
-  datagramWords: DATAGRAM_WORDS,
-  receiveHeaderWords: RECEIVE_HEADER_WORDS,
-  receivedMessageWords: RECEIVED_MESSAGE_WORDS,
-  outgoingMessageWords: OUTGOING_MESSAGE_WORDS,
-  addressBytes: ADDRESS_WORDS * 4,
-  maxMessagesPerCall: MAX_MESSAGES_PER_CALL,
+  ...RECORD_LAYOUT,
   pointerBytes: 8,
   groupRequestAddressOffset: 8,
   groupSourceRequestSourceOffset: 136,

@@ -27,9 +27,7 @@ export class TestNetwork {
     const peer = this.fullName(right.namespace)
     this.ip(left.namespace, `link add ${left.device} type veth peer name ${right.device} netns ${peer}`)
     for (const end of [left, right]) {
-      for (const address of end.addresses) {
-        this.ip(end.namespace, `addr add ${address} dev ${end.device}${address.includes(':') ? ' nodad' : ''}`)
-      }
+      this.#addAddresses(end)
       // What waits for a neighbour's answer waits without loss: a first burst can be longer than the kernel's default.
       for (const family of ['ipv4', 'ipv6']) {
         this.sysctl(end.namespace, `net.${family}.neigh.${end.device}.unres_qlen_bytes`, UNRESOLVED_QUEUE_BYTES)
@@ -37,10 +35,37 @@ export class TestNetwork {
       this.ip(end.namespace, `link set ${end.device} up`)
     }
     for (const end of [left, right]) {
-      // The kernel would notice the carrier in its own time, up to a second later.
-      this.ip(end.namespace, `link set dev ${end.device} state up`)
+      this.#noticeCarrier(end.namespace, end.device)
       this.#waitForIpv6(end)
     }
+  }
+
+  /** Makes a switch, on which its namespace has an interface of the switch's name. It does not learn who listens to which group. */
+  addSwitch({ namespace, device, addresses }: End): void {
+    this.ip(namespace, `link add ${device} type bridge mcast_snooping 0`)
+    this.ip(namespace, `link set ${device} up`)
+    this.#addAddresses({ namespace, device, addresses })
+  }
+
+  /** Plugs a new interface into a switch; `port` is the switch's end of the wire. Does not wait for its IPv6. */
+  plug(end: End, at: { namespace: string; device: string; port: string }): void {
+    this.ip(at.namespace, `link add ${at.port} type veth peer name ${end.device} netns ${this.fullName(end.namespace)}`)
+    this.ip(at.namespace, `link set ${at.port} master ${at.device} up`)
+    this.ip(end.namespace, `link set ${end.device} up`)
+    this.#addAddresses(end)
+    this.#noticeCarrier(at.namespace, at.port)
+    this.#noticeCarrier(end.namespace, end.device)
+  }
+
+  #addAddresses({ namespace, device, addresses }: End): void {
+    for (const address of addresses) {
+      this.ip(namespace, `addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
+    }
+  }
+
+  /** The kernel would in its own time, up to a second later. */
+  #noticeCarrier(namespace: string, device: string): void {
+    this.ip(namespace, `link set dev ${device} state up`)
   }
 
   /** The kernel makes the routes of IPv6 addresses, and of groups, a moment after the interface is up. */

@@ -1,12 +1,11 @@
-import type { Addon, NativeEventHandler, NativeInterfaceEntry, NativeLayout, NativeSocket } from '../../binding/index.js'
 import {
-  ADDRESS_WORDS,
-  DATAGRAM_WORDS,
-  MAX_MESSAGES_PER_CALL,
-  OUTGOING_MESSAGE_WORDS,
-  RECEIVED_MESSAGE_WORDS,
-  RECEIVE_HEADER_WORDS,
-} from '../../core/index.js'
+  RECORD_LAYOUT,
+  type Addon,
+  type NativeEventHandler,
+  type NativeInterfaceEntry,
+  type NativeLayout,
+  type NativeSocket,
+} from '../../binding/index.js'
 import { DgramSocket } from './dgram-socket.js'
 import { listInterfaces } from './interfaces.js'
 import type { ReceiveTables } from './inbox.js'
@@ -41,12 +40,7 @@ export class DgramAddon implements Addon {
 
 /** Group requests are read by the socket here, not by a kernel: any layout would do. */
 const LAYOUT: NativeLayout = {
-  datagramWords: DATAGRAM_WORDS,
-  receiveHeaderWords: RECEIVE_HEADER_WORDS,
-  receivedMessageWords: RECEIVED_MESSAGE_WORDS,
-  outgoingMessageWords: OUTGOING_MESSAGE_WORDS,
-  addressBytes: ADDRESS_WORDS * 4,
-  maxMessagesPerCall: MAX_MESSAGES_PER_CALL,
+  ...RECORD_LAYOUT,
   pointerBytes: 8,
   groupRequestAddressOffset: 8,
   groupSourceRequestSourceOffset: 136,

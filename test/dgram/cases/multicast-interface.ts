@@ -1,4 +1,5 @@
 import type { Bench, Case, Peer, Socket } from '../differential.js'
+import { groupReceiver, groupSender, switchLoopback } from './group-sockets.js'
 
 /** Of host a of test/support/network.ts. */
 const ADDRESS = '10.77.0.1'
@@ -7,21 +8,11 @@ const GROUP = '239.77.5.1'
 const GROUP6 = 'ff15::7741'
 const SOURCE_GROUP6 = 'ff35::7741'
 
-/** A peer that sends to groups on the interface. */
-async function sender6(b: Bench, address = '::'): Promise<Peer> {
-  const peer = await b.peer('udp6', address)
-  peer.socket.setMulticastInterface(INTERFACE6)
-  return peer
-}
+const PLACE = { type: 'udp4', interface: ADDRESS, group: GROUP } as const
+const PLACE6 = { type: 'udp6', interface: INTERFACE6, group: GROUP6 } as const
 
-async function receiver(b: Bench, type: 'udp4' | 'udp6' = 'udp6'): Promise<Socket> {
-  const socket = b.socket({ type, reuseAddr: true })
-  const listening = b.event(socket, 'listening')
-  socket.bind(0)
-  await listening
-  await b.turn()
-  return socket
-}
+const sender6 = (b: Bench, address = '::'): Promise<Peer> => groupSender(b, PLACE6, address)
+const receiver = (b: Bench, type: 'udp4' | 'udp6' = 'udp6'): Promise<Socket> => groupReceiver(b, type)
 
 /** What the loopback interface cannot show: groups of IPv6, and silence. In a network of two hosts, on the first. */
 export const multicastInterfaceCases: (Case & { hears: string[]; misses?: string[] })[] = [
@@ -68,35 +59,13 @@ export const multicastInterfaceCases: (Case & { hears: string[]; misses?: string
     name: 'without multicast loopback nobody on this host hears',
     hears: ['loud'],
     misses: ['silent'],
-    program: async (b) => {
-      const member = await receiver(b, 'udp4')
-      member.addMembership(GROUP, ADDRESS)
-      const socket = await receiver(b, 'udp4')
-      socket.setMulticastInterface(ADDRESS)
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(false))
-      socket.send('silent', b.port(member), GROUP, b.callback('silent'))
-      await b.settle()
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(true))
-      socket.send('loud', b.port(member), GROUP, b.callback('loud'))
-      await b.settle()
-    },
+    program: async (b) => switchLoopback(b, PLACE, await receiver(b, 'udp4'), await receiver(b, 'udp4')),
   },
   {
     name: 'without multicast loopback nobody on this host hears, IPv6',
     hears: ['loud'],
     misses: ['silent'],
-    program: async (b) => {
-      const member = await receiver(b)
-      member.addMembership(GROUP6, INTERFACE6)
-      const socket = await receiver(b)
-      socket.setMulticastInterface(INTERFACE6)
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(false))
-      socket.send('silent', b.port(member), GROUP6, b.callback('silent'))
-      await b.settle()
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(true))
-      socket.send('loud', b.port(member), GROUP6, b.callback('loud'))
-      await b.settle()
-    },
+    program: async (b) => switchLoopback(b, PLACE6, await receiver(b), await receiver(b)),
   },
   {
     name: 'an address with its zone, bound, connected and sent to',

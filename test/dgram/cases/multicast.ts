@@ -1,26 +1,15 @@
 import type { Bench, Case, Peer, Socket } from '../differential.js'
+import { groupReceiver, groupSender, switchLoopback } from './group-sockets.js'
 
 const LOOPBACK = '127.0.0.1'
 const GROUP = '239.77.4.1'
 const OTHER_GROUP = '239.77.4.2'
 const SOURCE_GROUP = '232.77.4.1'
 
-/** A peer that sends to groups on the loopback interface. */
-async function sender(b: Bench, address = LOOPBACK): Promise<Peer> {
-  const peer = await b.peer('udp4', address)
-  peer.socket.setMulticastInterface(LOOPBACK)
-  return peer
-}
+const PLACE = { type: 'udp4', interface: LOOPBACK, group: GROUP } as const
 
-/** A socket on every address, on `port` or one of its own, that may share it. */
-async function receiver(b: Bench, port = 0, address?: string): Promise<Socket> {
-  const socket = b.socket({ type: 'udp4', reuseAddr: true })
-  const listening = b.event(socket, 'listening')
-  socket.bind(port, address)
-  await listening
-  await b.turn()
-  return socket
-}
+const sender = (b: Bench, address = LOOPBACK): Promise<Peer> => groupSender(b, PLACE, address)
+const receiver = (b: Bench, port?: number, address?: string): Promise<Socket> => groupReceiver(b, PLACE.type, port, address)
 
 /** Delivery on the loopback interface. Each case hears something, so that silence proves something. */
 export const multicastCases: (Case & { hears: string[]; misses?: string[] })[] = [
@@ -57,18 +46,7 @@ export const multicastCases: (Case & { hears: string[]; misses?: string[] })[] =
     // Whoever sends on the loopback interface is heard there all the same: test/netns has two hosts.
     name: 'multicast loopback is switched off and on',
     hears: ['loud'],
-    program: async (b) => {
-      const member = await receiver(b)
-      member.addMembership(GROUP, LOOPBACK)
-      const socket = await b.bound()
-      socket.setMulticastInterface(LOOPBACK)
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(false))
-      socket.send('silent', b.port(member), GROUP, b.callback('silent'))
-      await b.settle()
-      b.call('setMulticastLoopback', () => socket.setMulticastLoopback(true))
-      socket.send('loud', b.port(member), GROUP, b.callback('loud'))
-      await b.settle()
-    },
+    program: async (b) => switchLoopback(b, PLACE, await receiver(b), await b.bound()),
   },
   {
     name: 'a member hears itself',
