@@ -1,10 +1,10 @@
 import { Writable, type Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Clock, Timer } from '../../src/core/index.js'
+import { SeededRandom, randomBelow, type Clock, type Timer } from '../../src/core/index.js'
 import { fixedRate, type NodeOptions, type Peer, type Stream, type StreamError } from '../../src/stream/index.js'
-import { SimulatedNetwork, type PathOptions } from '../../src/testing/index.js'
-import { nodeOn, type SimulatedNode } from './support/stream-nodes.js'
+import { SimulatedNetwork, forSeeds, type PathOptions } from '../../src/testing/index.js'
+import { nodeOn, repeat, seedsOf, type SimulatedNode } from './support/stream-nodes.js'
 
 interface Pair {
   readonly network: SimulatedNetwork
@@ -364,3 +364,55 @@ describe('a duplex', () => {
     expect([events, step.value]).toEqual([['end'], { done: true, value: undefined }])
   })
 })
+
+test('whatever is closed when, a duplex that gets an end has read all that was written, and every write is told', async () => {
+  const run = async (seed: number): Promise<void> => {
+    const random = new SeededRandom(seed)
+    const path = { latencyMs: randomBelow(random, 20), lossProbability: randomBelow(random, 3) * 0.02 }
+    const { network, client, server, peer, accepted, advance } = await join()
+    const stream = peer.openStream({ windowBytes: 30_000 + randomBelow(random, 200_000) })
+    stream.send('first')
+    await advance(100)
+    network.setDefaultPath(path)
+    accepted[0]!.once('message', () => undefined)
+    const sides = [stream, accepted[0]!].map((end) => {
+      const duplex = end.duplex()
+      const side = { end, duplex, written: 0, untold: 0, read: 0, events: [] as string[] }
+      duplex.on('data', (chunk: Buffer) => (side.read += chunk.length))
+      duplex.on('end', () => side.events.push('end')).on('close', () => side.events.push('close'))
+      duplex.on('error', (error: NodeJS.ErrnoException) => side.events.push(error.code!))
+      return side
+    })
+    for (const { duplex } of sides) if (randomBelow(random, 3) === 0) duplex.pause()
+    const closes = [
+      (end: Stream, options: object) => end.close(options),
+      (end: Stream, options: object) => end.peer.close(options),
+      (end: Stream, options: object) => (end === stream ? client : server).node.close(options),
+      (end: Stream) => end.end(),
+    ]
+    for (let step = 0; step < 6; step++) {
+      for (const side of sides) {
+        if (!side.duplex.writable) continue
+        const bytes = 1 + randomBelow(random, 200_000)
+        side.written += bytes
+        side.untold++
+        side.duplex.write(Buffer.alloc(bytes), () => side.untold--)
+      }
+      await advance(randomBelow(random, 40))
+      const { end } = sides[randomBelow(random, 2)]!
+      if (step > 1) void closes[randomBelow(random, closes.length)]!(end, { deadlineMs: randomBelow(random, 8000) })
+    }
+    await advance(1000)
+    for (const { duplex } of sides) duplex.resume()
+    for (const { end } of sides) void end.close()
+    await advance(30_000)
+    for (const [i, side] of sides.entries()) {
+      const other = sides[1 - i]!
+      expect([side.end.closed, side.untold, side.events.indexOf('close')]).toEqual([true, 0, side.events.length - 1])
+      expect(side.events.length).toBeGreaterThan(1)
+      if (side.events[0] === 'end') expect(side.read).toBe(other.written)
+    }
+    for (const { node } of [client, server]) node.destroy()
+  }
+  await forSeeds(seedsOf(15), run, repeat)
+}, 60_000)
