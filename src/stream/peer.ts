@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { closedError, throwingLater, type Endpoint } from '../core/index.js'
+import { AssemblyShare } from './assembly-budget.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -69,10 +70,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { budget, maxMessageBytes } = host
+    const { maxMessageBytes } = host
     const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
-    this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
+    this.receiving = { roundTrip: this.#path.roundTrip, pool, memory: new AssemblyShare(host.budget), maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
     this.survey = new PathSurvey(this, this.#path, this.sending.writer, frameBytes, nowMs)
     this.#reschedule()

@@ -87,6 +87,14 @@ class FuzzLink extends EventEmitter {
     return true
   }
 
+  reserve(): never {
+    throw new Error('nodes send what they have')
+  }
+
+  commit(): never {
+    throw new Error('nodes send what they have')
+  }
+
   receive(frames: readonly Buffer[], endpoint: Endpoint): void {
     const batch = new DatagramList(
       frames,

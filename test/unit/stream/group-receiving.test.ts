@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { SeededRandom } from '../../../src/core/index.js'
+import { AssemblyBudget, AssemblyShare } from '../../../src/stream/assembly-budget.js'
 import { FramePool, FrameSlot } from '../../../src/stream/frame-pool.js'
 import { GroupReceiving } from '../../../src/stream/group-receiving.js'
 import { ReceiveHalf } from '../../../src/stream/receive-half.js'
@@ -17,13 +18,14 @@ class Receiver {
   readonly #context = {
     pool: new FramePool(FRAME_BYTES, 1 << 20),
     roundTrip,
-    budget: { take: () => true, give: () => undefined },
+    memory: new AssemblyShare(new AssemblyBudget(1 << 20)),
     maxMessageBytes: 1000,
   }
   readonly #owner = {
     onMessage: (message: Buffer) => void this.messages.push(message.readUInt32LE()),
     onGap: () => undefined,
     onEnd: () => undefined,
+    onResumed: () => undefined,
     onFailure: () => expect.unreachable(),
   }
   readonly group = new GroupReceiving(
