@@ -1,8 +1,8 @@
 import { invalidState, type Random } from '../core/index.js'
-import type { GroupTerms, NakEchoFrame, OpenGroupFrame } from './group-frame.js'
+import type { GroupTerms, NakEchoFrame } from './group-frame.js'
 import { GroupNaks, type KnownTerms } from './group-naks.js'
+import type { GroupOptions } from './group-options.js'
 import { GroupStatuses } from './group-statuses.js'
-import type { StreamHost } from './host.js'
 import { PacketHistory } from './packet-history.js'
 import type { ReceiveHalf } from './receive-half.js'
 import type { ReceiveWindow } from './receive-window.js'
@@ -12,16 +12,6 @@ import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import type { ReceivingSchedules } from './receiving-schedules.js'
 import { isEmpty, lastBit } from './span-mask.js'
 import { RESET_REASON } from './wire.js'
-
-/** What a stream of a group is told when it is opened. */
-export interface GroupOptions {
-  readonly terms: GroupTerms
-  /** Where the group's frames are sent to; '': each receiver is sent its own. */
-  readonly endpoint: string
-  /** For packets that are kept after they were read, to be taken out of repairs. */
-  readonly historyBytes: number
-  readonly random: Random
-}
 
 /**
  * What a receiver of a group does besides what every receiver does: it keeps packets, solves repairs, hears what others have asked for,
@@ -143,12 +133,6 @@ export class GroupReceiving {
     this.#history?.keep(packet, frame, end)
     half.onData(this.#window!.toWire(packet), 1, 0, frame, end, this.#nowMs)
   }
-}
-
-/** What a receiver makes of being told of a group. */
-export function groupOptionsOf(frame: OpenGroupFrame, host: StreamHost): GroupOptions {
-  const { repairHistoryBytes: historyBytes } = host
-  return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => host.drawUint32() } }
 }
 
 /** What sending by a stream of a group is. */

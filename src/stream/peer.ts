@@ -19,16 +19,16 @@ import type { ReceivingContext } from './receiving.js'
 import { peerStatistics, type PeerEvents, type PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
-import { StreamError } from './stream-error.js'
+import { StreamError, resetError } from './stream-error.js'
 import { acceptedOptions, resolveStreamOptions, termsOf, type StreamOptions, type StreamTerms } from './stream-options.js'
 import type { StreamPeer } from './stream-peer.js'
-import { StreamTable } from './stream-table.js'
+import { StreamTable, type Numbered } from './stream-table.js'
 import { Stream } from './stream.js'
 import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer<Stream>, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
@@ -44,7 +44,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   #groups: PeerGroups<Stream> | undefined
-  readonly #resets = new PendingResets()
+  readonly #resets: PendingResets
   /** Of the latest stream. */
   #terms: StreamTerms | undefined
   readonly #path: Path
@@ -75,6 +75,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, memory: new AssemblyShare(host.budget), maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
+    this.#resets = new PendingResets(RESETS_PER_STREAM * host.maxStreams)
     this.survey = new PathSurvey(this, this.#path, this.sending.writer, frameBytes, nowMs)
     this.#reschedule()
   }
@@ -144,9 +145,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Tells the other side that a stream is over, until it says that it knows. @internal */
-  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
-    this.#resets.add({ id, isOpener, reason })
-    this.#sayResets(this.host.nowMs())
+  sendReset({ id, isOpener }: Numbered, reason: number): void {
+    this.#resets.add({ id, isOpener, reason }, this.host.nowMs(), this.#path.roundTrip)
+    this.#sayReset({ id, isOpener }, reason)
     this.#reschedule()
     this.host.flushLater(this)
   }
@@ -309,9 +310,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #sayResets(nowMs: number): void {
-    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
-      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
-    }
+    for (const reset of this.#resets.take(nowMs, this.#path.roundTrip)) this.#sayReset(reset, reset.reason)
+  }
+
+  #sayReset({ id, isOpener }: Numbered, reason: number): void {
+    this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
   }
 
   /** The other side knows that the stream is over. */
@@ -350,7 +353,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
-    if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
+    if (this.#streams.size <= this.host.maxStreams && this.#offer(stream)) return
+    // Not to be repeated: the other side repeats its open.
+    this.#sayReset(stream, RESET_REASON.refused)
+    stream.destroy(resetError(RESET_REASON.refused, 'this side'), RESET_REASON.refused)
   }
 
   #offer(stream: Stream): boolean {
@@ -380,3 +386,5 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
+/** That are remembered until they are confirmed, for each stream that the peer may have open: it may open others meanwhile. */
+const RESETS_PER_STREAM = 2

@@ -28,7 +28,7 @@ import { HEARTBEAT_FLAG, RESET_REASON, STATUS_FLAG } from './wire.js'
  * Failures: misuse throws at once; the end of the stream is the event 'close', with a {@link StreamError} if it was not by agreement.
  */
 export class Stream extends EventEmitter<StreamEvents> implements Talker, SendingOwner, ReceivingOwner {
-  readonly peer: StreamPeer
+  readonly peer: StreamPeer<Stream>
   readonly kind: StreamKind
   /** Are messages delivered in their order, or as soon as they are complete? */
   readonly ordered: boolean
@@ -64,7 +64,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #closeTimer: { cancel(): void } | undefined
 
   /** @internal */
-  constructor(peer: StreamPeer, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
+  constructor(peer: StreamPeer<Stream>, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
     super()
     this.peer = peer
     this.id = id
