@@ -23,6 +23,7 @@ export class PathSurvey {
   readonly #mtu: PathMtu
   /** When the round trip was measured, or asked for, last. */
   #sampledMs = -Infinity
+  #confirmedMs = -Infinity
 
   /** @param maxBytes The longest frames that both ends take. */
   constructor(peer: Surveyed, path: Path, writer: FrameWriter, maxBytes: number, nowMs: number) {
@@ -60,6 +61,14 @@ export class PathSurvey {
     this.probe(nowMs)
   }
 
+  /** Now and then, while long frames leave of which nobody says whether they arrive: do they? */
+  confirm(nowMs: number): void {
+    if (!this.#path.hasUnconfirmed || nowMs - this.#confirmedMs < CONFIRM_INTERVAL_MS) return
+    this.#path.hasUnconfirmed = false
+    this.#confirmedMs = nowMs
+    this.#mtu.suspect(nowMs)
+  }
+
   /** Long frames seem to vanish. */
   suspect(nowMs: number): void {
     this.#mtu.suspect(nowMs)
@@ -83,3 +92,5 @@ export class PathSurvey {
 
 /** While data comes, the round trip is known at least so well. */
 const SAMPLE_INTERVAL_MS = 100
+/** A probe in so long is next to nothing beside what leaves. */
+const CONFIRM_INTERVAL_MS = 3000

@@ -375,6 +375,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       return
     }
     if (state === 'silent' || !this.#path.roundTrip.hasSample) this.survey.ping(nowMs)
+    this.survey.confirm(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
   }
 
