@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import type { Endpoint, Peer, StreamNode, UdpSocket } from '../index.js'
+import type { Endpoint, Peer, StreamNode, UdpSocket, UdpSocketOptions } from '../index.js'
 import { given, wholeNumber } from './arguments.js'
 import { EXIT, EXIT_HELP, UsageError, describeError, type ExitCode } from './exit.js'
 import { interfaceOf } from './interface-text.js'
@@ -63,14 +63,7 @@ async function push(words: readonly string[], options: SendOptions): Promise<Exi
   const endpoint = await findEndpoint(host, port, options)
   if (endpoint.isMulticast)
     throw new UsageError(`${host} is a multicast group: files go there with --group ${plainEndpoint(endpoint)}`)
-  const socket = socketFor({ type: endpoint.family === 'IPv4' ? 'udp4' : 'udp6' })
-  try {
-    const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })
-    await socket.bind()
-    return await Promise.race([failureOf(socket), new Pushing(node, endpoint, files, options, signal).run()])
-  } finally {
-    socket.close()
-  }
+  return withNode(endpoint, {}, options, (node) => new Pushing(node, endpoint, files, options, signal).run())
 }
 
 async function pushToGroup(paths: readonly string[], group: Endpoint, options: SendOptions): Promise<ExitCode> {
@@ -78,21 +71,28 @@ async function pushToGroup(paths: readonly string[], group: Endpoint, options: S
   const files = await examineAll(paths)
   const { receivers, settle, retry, json = false, multicastTtl } = options
   const settings = { receivers, settleMs: settle ?? DEFAULT_SETTLE_MS, retryMs: retry ?? DEFAULT_RETRY_MS, json }
-  const type = group.family === 'IPv4' ? 'udp4' : 'udp6'
-  const multicastInterface = interfaceOf(options.interface)
-  const socket = socketFor({ type, ...given({ multicastInterface, multicastTtl }) })
+  const multicast = given({ multicastInterface: interfaceOf(options.interface), multicastTtl })
+  return withNode(group, multicast, options, (node, socket) =>
+    new GroupPushing(node, socket, group, settings, new Status(options), signal).run(files),
+  )
+}
+
+/** Runs something on a node that reaches `to`, until it is done or the socket fails. */
+async function withNode(
+  to: Endpoint,
+  socketOptions: UdpSocketOptions,
+  options: SendOptions,
+  run: (node: StreamNode, socket: UdpSocket) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const socket = socketFor({ type: to.family === 'IPv4' ? 'udp4' : 'udp6', ...socketOptions })
   try {
     const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })
     await socket.bind()
-    const pushing = new GroupPushing(node, socket, group, settings, new Status(options), signal)
-    return await Promise.race([failureOf(socket), pushing.run(files)])
+    const failure = new Promise<never>((_, reject) => socket.on('error', reject))
+    return await Promise.race([failure, run(node, socket)])
   } finally {
     socket.close()
   }
-}
-
-function failureOf(socket: UdpSocket): Promise<never> {
-  return new Promise((_, reject) => socket.on('error', reject))
 }
 
 /** Everything is looked at before anything leaves: a file that cannot be read is an error, not half of the work. */

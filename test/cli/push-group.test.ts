@@ -166,8 +166,11 @@ describe('geysir push --group', () => {
       code: 2,
       stderr: expect.stringMatching(/--receivers is for a --group/) as string,
     })
-    expect(decodeGroupStart(encodeGroupStart({ offset: 5, from: 3, number: 7 }))).toEqual({ offset: 5, from: 3, number: 7 })
-    expect(decodeGroupStart(encodeGroupStart({ offset: 3, from: 5, number: 7 }))).toBeUndefined()
+    const start = { offset: 5, groupOffset: 3, number: 7 }
+    expect(decodeGroupStart(encodeGroupStart(start))).toEqual(start)
+    // As docs/wire/push.md has it.
+    expect(encodeGroupStart(start).toString('hex')).toBe('0500000000000000' + '0300000000000000' + '07000000')
+    expect(decodeGroupStart(encodeGroupStart({ ...start, groupOffset: 6 }))).toBeUndefined()
   })
 })
 

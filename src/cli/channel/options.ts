@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import type { ChannelNodeOptions } from '../../index.js'
 import { collect, given, port, wholeNumber } from '../arguments.js'
+import { interfaceOf } from '../interface-text.js'
 
 /** What publishing and subscribing have in common. */
 export interface NodeOptions {
@@ -28,7 +29,6 @@ export function nodeOptions({ port, interface: names, namespace, ttl }: NodeOpti
   return { port, ...given({ interfaces: interfacesOf(names), namespace, ttl }) }
 }
 
-/** An interface index is written in digits. */
 export function interfacesOf(names: string[] | undefined): (string | number)[] | undefined {
-  return names?.map((name) => (/^\d+$/.test(name) ? Number(name) : name))
+  return names?.map((name) => interfaceOf(name)!)
 }

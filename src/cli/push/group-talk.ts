@@ -1,21 +1,8 @@
 import type { Peer } from '../../index.js'
 import { Conversation } from './conversation.js'
-import { RefusedByReceiver, expectType, type Sent } from './send-file.js'
+import { RefusedByReceiver, expectType, offerFile, type Sent } from './send-file.js'
 import type { FileToSend } from './source-file.js'
-import {
-  COMPLETE,
-  HAVE,
-  OFFER,
-  PUSH_LABEL,
-  START,
-  START_GROUP,
-  STORED,
-  decodeHave,
-  encodeGroupStart,
-  encodeOffer,
-  encodeOffset,
-  type Have,
-} from './wire.js'
+import { COMPLETE, PUSH_LABEL, START, START_GROUP, STORED, encodeGroupStart, encodeOffset, type Have } from './wire.js'
 
 /** What is said to one receiver of a group about one file. Whatever goes wrong with it is its own {@link failure}. */
 export class GroupTalk {
@@ -47,10 +34,7 @@ export class GroupTalk {
 
   offer(file: FileToSend): Promise<void> {
     return this.#try(async (conversation) => {
-      await conversation.send(encodeOffer(file), OFFER)
-      const have = decodeHave(expectType(await conversation.answer(), HAVE))
-      if (have === undefined || have.offset > file.size) throw new Error('the receiver does not follow the protocol')
-      this.have = have
+      this.have = await offerFile(conversation, file)
     })
   }
 
@@ -59,9 +43,9 @@ export class GroupTalk {
     this.from = digest.equals(this.have!.digest) ? this.have!.offset : 0
   }
 
-  startGroup(offset: number, number: number): void {
+  startGroup(groupOffset: number, number: number): void {
     void this.#try(async (conversation) => {
-      await conversation.send(encodeGroupStart({ offset: this.from, from: offset, number }), START_GROUP)
+      await conversation.send(encodeGroupStart({ offset: this.from, groupOffset, number }), START_GROUP)
     })
   }
 

@@ -15,6 +15,7 @@ import {
   decodeRefusal,
   encodeOffer,
   encodeOffset,
+  type Have,
   type RefusalName,
 } from './wire.js'
 
@@ -63,9 +64,7 @@ async function converse(
   file: FileToSend,
   onProgress: (sent: number) => void,
 ): Promise<Sent> {
-  await conversation.send(encodeOffer(file), OFFER)
-  const have = decodeHave(expectType(await conversation.answer(), HAVE))
-  if (have === undefined || have.offset > file.size) throw new CommandError('the receiver does not follow the protocol')
+  const have = await offerFile(conversation, file)
   // The beginning of something else is of no use.
   const isSame = (await source.digestTo(have.offset)).equals(have.digest)
   if (!isSame) source.rewind()
@@ -87,10 +86,20 @@ async function converse(
   return { digest, resumedFrom }
 }
 
+/** Offers a file, and returns what the receiver has of it. @throws What it says instead. */
+export async function offerFile(conversation: Conversation, file: FileToSend): Promise<Have> {
+  await conversation.send(encodeOffer(file), OFFER)
+  const have = decodeHave(expectType(await conversation.answer(), HAVE))
+  if (have === undefined || have.offset > file.size) throw new CommandError(NOT_THE_PROTOCOL)
+  return have
+}
+
 /** @throws What a receiver says instead. */
 export function expectType({ type, bytes }: Message, wanted: number): Buffer {
   if (type === wanted) return bytes
-  if (type !== REFUSED) throw new CommandError('the receiver does not follow the protocol')
+  if (type !== REFUSED) throw new CommandError(NOT_THE_PROTOCOL)
   const { reason, text } = decodeRefusal(bytes)
   throw new RefusedByReceiver(reason, text === '' ? 'the receiver refuses' : text)
 }
+
+const NOT_THE_PROTOCOL = 'the receiver does not follow the protocol'

@@ -54,10 +54,12 @@ export interface Have {
   readonly digest: Buffer
 }
 
-/** Where the data that a group's stream brings begins, and from where on this receiver needs it. */
+/** A start whose data come by the stream of a group. */
 export interface GroupStart {
+  /** From where on this receiver needs data. */
   readonly offset: number
-  readonly from: number
+  /** Where the data of the group's stream begin: not behind `offset`. */
+  readonly groupOffset: number
   /** Of the group's stream. */
   readonly number: number
 }
@@ -89,19 +91,19 @@ export function decodeHave(bytes: Buffer): Have | undefined {
   return offset === undefined || digest.length !== DIGEST_BYTES ? undefined : { offset, digest: Buffer.from(digest) }
 }
 
-export function encodeGroupStart({ offset, from, number }: GroupStart): Buffer {
+export function encodeGroupStart({ offset, groupOffset, number }: GroupStart): Buffer {
   const last = Buffer.alloc(NUMBER_BYTES)
   last.writeUInt32LE(number)
-  return Buffer.concat([encodeOffset(offset), encodeOffset(from), last])
+  return Buffer.concat([encodeOffset(offset), encodeOffset(groupOffset), last])
 }
 
 /** Undefined: malformed. */
 export function decodeGroupStart(bytes: Buffer): GroupStart | undefined {
   if (bytes.length !== 2 * OFFSET_BYTES + NUMBER_BYTES) return undefined
   const offset = decodeOffset(bytes.subarray(0, OFFSET_BYTES))
-  const from = decodeOffset(bytes.subarray(OFFSET_BYTES, 2 * OFFSET_BYTES))
-  if (offset === undefined || from === undefined || from > offset) return undefined
-  return { offset, from, number: bytes.readUInt32LE(2 * OFFSET_BYTES) }
+  const groupOffset = decodeOffset(bytes.subarray(OFFSET_BYTES, 2 * OFFSET_BYTES))
+  if (offset === undefined || groupOffset === undefined || groupOffset > offset) return undefined
+  return { offset, groupOffset, number: bytes.readUInt32LE(2 * OFFSET_BYTES) }
 }
 
 /** What the stream of a group is for that brings data. */

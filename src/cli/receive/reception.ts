@@ -128,10 +128,10 @@ export class Reception {
 
   async #startGroup(start: GroupStart | undefined): Promise<void> {
     await this.#begin(start?.offset)
-    const { offset, from, number } = start!
+    const { offset, groupOffset, number } = start!
     const source = await this.#events.groupStream(number)
     this.#source = source
-    this.#skipBytes = offset - from
+    this.#skipBytes = offset - groupOffset
     this.#step = 'data'
     source.on('close', () => {
       if (this.#step === 'data') this.#refuse(new RefusedError('lost', "the group's stream ended"))
