@@ -6,6 +6,7 @@ import * as nodeNet from 'node:net'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { UdpSocket } from '../../src/index.js'
 import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
 
@@ -150,6 +151,47 @@ describe('sockets over streams', () => {
     onTestFinished(() => void child.kill('SIGKILL'))
     const [text, [code]] = await Promise.all([textOf(child.stdout), once(child, 'exit')])
     expect([text, code]).toEqual(['hello\n', 0])
+  })
+
+  test.each<[object, RegExp]>([
+    [{}, /"options.port" property must be of type number/],
+    [{ port: 0 }, /"options.port" is out of range/],
+    [{ port: 9, host: 9 }, /"options.host"/],
+    [{ port: 9, family: 5 }, /'options.family' must be 0, 4 or 6/],
+    [{ port: 9, timeout: -1 }, /"options.timeout"/],
+    [{ port: 9, allowHalfOpen: 'yes' }, /"options.allowHalfOpen"/],
+    [{ port: 9, signal: {} }, /"options.signal"/],
+    [{ port: 9, node: {} }, /"options.node"/],
+    [{ port: 9, nodeOptions: { secret: 'short' } }, /secret/],
+    [{ port: 9, lookup: 'dns' }, /"options.lookup"/],
+    [{ port: 9, localAddress: 9 }, /"options.localAddress"/],
+    [{ port: 9, localPort: -1 }, /"options.localPort"/],
+    [{ port: 9, path: '/run/a.sock' }, /'options.path' is for sockets of node:net alone/],
+    [{ port: 9, blockList: {} }, /'options.blockList' is for sockets of node:net alone/],
+  ])('%j cannot be connected to', (options, message) => {
+    expect(() => connect(options as { port: number })).toThrow(message)
+  })
+
+  test('what else node:net takes, and what others add, is ignored', async () => {
+    const { port } = await serve((socket) => socket.end('hello'))
+    const more = { agent: undefined, path: null, fd: undefined, noDelay: true, keepAlive: true, hints: 0, autoSelectFamily: true }
+    expect(await textOf(connect({ port, host: '127.0.0.1', ...more }))).toBe('hello')
+    expect(await textOf(new entry.Socket(more as object).connect({ port, host: '127.0.0.1', ...more }))).toBe('hello')
+  })
+
+  test('a socket is bound to the address and port that it is given, and resolves by the lookup that it is given', async () => {
+    const { port } = await serve((socket) => socket.end(`${socket.remoteAddress} ${socket.remotePort}`))
+    const other = new UdpSocket()
+    const free = await other.bind({ address: '127.0.0.2' })
+    other.close()
+    const socket = connect({
+      port,
+      host: 'server.example',
+      localAddress: '127.0.0.2',
+      localPort: free.port,
+      lookup: (_host, _options, callback) => callback(null, '127.0.0.1', 4),
+    })
+    expect(await textOf(socket)).toBe(`127.0.0.2 ${free.port}`)
   })
 
   test('a name that is none is an error', async () => {
