@@ -188,7 +188,7 @@ export class Socket extends Duplex {
     this.connecting = false
     stream.allowHalfOpen = true
     stream.on('drain', () => this.#writeMore())
-    stream.on('end', () => this.push(null))
+    stream.on('end', () => this.#endReading())
     stream.on('close', (error) => this.#onStreamClose(error))
     stream.on('message', (message) => {
       this.#touch()
@@ -272,6 +272,12 @@ export class Socket extends Duplex {
       this.emit('connect')
       this.emit('ready')
     })
+  }
+
+  #endReading(): void {
+    this.push(null)
+    // As net.Socket: where nothing is left to read, 'end' waits for no reader.
+    this.read(0)
   }
 
   #writeMore(): void {

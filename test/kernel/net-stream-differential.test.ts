@@ -156,6 +156,21 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       await closed(client, server)
     },
   ],
+  'a server that reads nothing is told of the end all the same, when there was nothing to read': [
+    async ({ net, log }) => {
+      const server = net.createServer({}, (socket) => {
+        socket.on('end', () => log.server.push('end'))
+        socket.end('hello')
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as nodeNet.AddressInfo
+      const client = log.watch('client', net.connect({ port, host: '127.0.0.1' }))
+      await closed(client)
+      server.close()
+      await once(server, 'close')
+    },
+  ],
   'half-close': [
     async ({ connect, accepted, log }) => {
       const client = connect({ allowHalfOpen: true })
