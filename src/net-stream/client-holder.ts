@@ -12,11 +12,15 @@ export class ClientHolder implements Holder {
   readonly #isOwn: boolean
   readonly #node: StreamNode
 
-  /** @throws Misuse: options of the node that are none. */
-  constructor(place: ConnectPlace, { node, nodeOptions }: SocketOptions) {
+  /**
+   * @param onError The UDP socket can no longer work, and has closed itself.
+   * @throws Misuse: options of the node that are none.
+   */
+  constructor(place: ConnectPlace, { node, nodeOptions }: SocketOptions, onError: (error: Error) => void) {
     const { isIpv6 } = place
     this.#place = place
     this.#udp = new UdpSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, lookup: place.lookup ?? lookup })
+    this.#udp.on('error', onError)
     this.#isOwn = node === undefined
     try {
       this.#node = node ?? createNode({ ...nodeOptions, link: this.#udp })

@@ -99,6 +99,9 @@ export class Server extends EventEmitter<ServerEvents> {
     const node = this.#createNode(udp)
     this.#udp = udp
     this.#isClosing = false
+    udp.on('error', (error) => this.#onFailure(udp, error))
+    // Of itself, when one of its links is closed.
+    node.on('close', () => this.#onEnd(udp))
     // What listeners throw is not the promise's.
     udp.bind({ port, address }).then(
       () => process.nextTick(() => this.#open(node)),
@@ -176,6 +179,22 @@ export class Server extends EventEmitter<ServerEvents> {
     node.on('stream', (stream) => this.#onStream(stream))
     this.#keepAlive()
     this.emit('listening')
+  }
+
+  /** The UDP socket can no longer work, and has closed itself. */
+  #onFailure(udp: UdpSocket, error: Error): void {
+    if (this.#udp !== udp) return
+    // What the node will say to them is that its link was closed.
+    for (const socket of this.#sockets) socket.destroy(error)
+    this.#onEnd(udp)
+    this.emit('error', error)
+  }
+
+  /** Nothing comes any more; the sockets end as well. */
+  #onEnd(udp: UdpSocket): void {
+    if (this.#udp !== udp) return
+    this.#isClosing = true
+    this.#closeIfIdle()
   }
 
   #onStream(stream: Stream): void {

@@ -70,7 +70,7 @@ export class Socket extends Duplex {
     const listener = typeof second === 'function' ? second : third
     const place = checkConnectOptions(options, this.#options)
     if (this.#holder !== undefined || this.destroyed) throw invalidState('a socket is connected once')
-    const holder = new ClientHolder(place, this.#options)
+    const holder = new ClientHolder(place, this.#options, (error) => this.destroy(error))
     this.#holder = holder
     this.connecting = true
     if (!this.#isReferenced) holder.unref()
