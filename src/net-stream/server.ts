@@ -198,7 +198,8 @@ export class Server extends EventEmitter<ServerEvents> {
   }
 
   #onStream(stream: Stream): void {
-    if (this.#isClosing || stream.label !== STREAM_LABEL || stream.kind !== 'reliable') {
+    const isSocket = stream.label === STREAM_LABEL && stream.kind === 'reliable' && stream.ordered
+    if (this.#isClosing || !isSocket) {
       stream.reset(REFUSED)
       return
     }

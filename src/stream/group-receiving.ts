@@ -1,8 +1,8 @@
 import { invalidState, type Random } from '../core/index.js'
-import type { GroupTerms, NakEchoFrame, OpenGroupFrame } from './group-frame.js'
+import type { GroupTerms, NakEchoFrame } from './group-frame.js'
 import { GroupNaks, type KnownTerms } from './group-naks.js'
+import type { GroupOptions } from './group-options.js'
 import { GroupStatuses } from './group-statuses.js'
-import type { StreamHost } from './host.js'
 import { PacketHistory } from './packet-history.js'
 import type { ReceiveHalf } from './receive-half.js'
 import type { ReceiveWindow } from './receive-window.js'
@@ -12,16 +12,6 @@ import type { ReceivingContext, ReceivingOwner } from './receiving.js'
 import type { ReceivingSchedules } from './receiving-schedules.js'
 import { isEmpty, lastBit } from './span-mask.js'
 import { RESET_REASON } from './wire.js'
-
-/** What a stream of a group is told when it is opened. */
-export interface GroupOptions {
-  readonly terms: GroupTerms
-  /** Where the group's frames are sent to; '': each receiver is sent its own. */
-  readonly endpoint: string
-  /** For packets that are kept after they were read, to be taken out of repairs. */
-  readonly historyBytes: number
-  readonly random: Random
-}
 
 /**
  * What a receiver of a group does besides what every receiver does: it keeps packets, solves repairs, hears what others have asked for,
@@ -88,7 +78,14 @@ export class GroupReceiving {
     const packet = window.fromWire(wire)
     if (this.#isDuplicate(packet)) return
     this.#history?.keep(packet, frame, end)
+    const { noMemory } = half.counters
     half.onData(wire, transmission, timestamp, frame, end, nowMs)
+    if (half.counters.noMemory > noMemory && !this.#isDisposed && this.#history !== undefined) {
+      // What is missing is worth more than what might help to find it.
+      this.#history.clear()
+      half.counters.noMemory = noMemory
+      half.onData(wire, transmission, timestamp, frame, end, nowMs)
+    }
     if (this.#isDisposed) return
     this.#nowMs = nowMs
     if (this.#decoder.keptRows > 0 && window.has(packet)) this.#decoder.onArrived(packet, this.#history?.get(packet))
@@ -127,7 +124,7 @@ export class GroupReceiving {
   dispose(): void {
     this.#isDisposed = true
     this.#decoder.dispose()
-    this.#history?.dispose()
+    this.#history?.clear()
   }
 
   /** Others asked for it: no reason to say anything. */
@@ -143,12 +140,6 @@ export class GroupReceiving {
     this.#history?.keep(packet, frame, end)
     half.onData(this.#window!.toWire(packet), 1, 0, frame, end, this.#nowMs)
   }
-}
-
-/** What a receiver makes of being told of a group. */
-export function groupOptionsOf(frame: OpenGroupFrame, host: StreamHost): GroupOptions {
-  const { repairHistoryBytes: historyBytes } = host
-  return { terms: frame, endpoint: frame.endpoint, historyBytes, random: { uint32: () => host.drawUint32() } }
 }
 
 /** What sending by a stream of a group is. */

@@ -5,6 +5,7 @@ import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import { PathMtu } from './path-mtu.js'
 import type { Path } from './path.js'
+import type { Session } from './session.js'
 import { TYPE } from './wire.js'
 
 /** At the other end of a path: a `Peer`. */
@@ -12,6 +13,7 @@ export interface Surveyed {
   readonly host: StreamHost
   readonly id: NodeId
   readonly endpoint: Endpoint
+  readonly session: Session
   sendControl(frame: ControlFrame): void
 }
 
@@ -23,6 +25,7 @@ export class PathSurvey {
   readonly #mtu: PathMtu
   /** When the round trip was measured, or asked for, last. */
   #sampledMs = -Infinity
+  #confirmedMs = -Infinity
 
   /** @param maxBytes The longest frames that both ends take. */
   constructor(peer: Surveyed, path: Path, writer: FrameWriter, maxBytes: number, nowMs: number) {
@@ -40,7 +43,15 @@ export class PathSurvey {
   /** Asks whether the peer is there, and how far. */
   ping(nowMs: number): void {
     this.#sampledMs = nowMs
-    this.#peer.sendControl({ type: TYPE.ping, timestamp: this.#peer.host.timestamp(nowMs) })
+    const { host, session } = this.#peer
+    this.#peer.sendControl({ type: TYPE.ping, timestamp: host.timestamp(nowMs), session: session.theirs })
+  }
+
+  /** Asks whether this session is still one for the peer: something says that it is not, and may be old or a lie. */
+  confirm(nowMs: number): void {
+    if (nowMs - this.#confirmedMs < CONFIRM_INTERVAL_MS) return
+    this.#confirmedMs = nowMs
+    this.ping(nowMs)
   }
 
   /** Who only receives learns the round trip by asking. */
@@ -83,3 +94,5 @@ export class PathSurvey {
 
 /** While data comes, the round trip is known at least so well. */
 const SAMPLE_INTERVAL_MS = 100
+/** A flood of what says so costs no more than this. */
+const CONFIRM_INTERVAL_MS = 10

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { closedError, throwingLater, type Endpoint } from '../core/index.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -7,6 +8,7 @@ import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { Introduction, Session } from './session.js'
 import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
 import { Liveness } from './liveness.js'
@@ -18,21 +20,22 @@ import type { ReceivingContext } from './receiving.js'
 import { peerStatistics, type PeerEvents, type PeerStatistics } from './peer-events.js'
 import { PeerGroups } from './peer-groups.js'
 import { Sent, type SendingContext } from './sending.js'
-import { StreamError } from './stream-error.js'
+import { StreamError, resetError } from './stream-error.js'
 import { acceptedOptions, resolveStreamOptions, termsOf, type StreamOptions, type StreamTerms } from './stream-options.js'
 import type { StreamPeer } from './stream-peer.js'
-import { StreamTable } from './stream-table.js'
+import { StreamTable, type Numbered } from './stream-table.js'
 import { Stream } from './stream.js'
 import { Transmitter } from './transmitter.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
-export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer, GroupPeer {
+export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamPeer<Stream>, GroupPeer {
   readonly endpoint: Endpoint
   /** As the peer calls itself. */
   readonly name: string
   /** @internal */ readonly host: StreamHost
   /** @internal */ readonly id: NodeId
+  /** @internal */ readonly session: Session
   /** @internal */ readonly sending: SendingContext
   /** @internal */ readonly receiving: ReceivingContext
   /** @internal */ deadlineMs = Infinity
@@ -43,7 +46,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly sendQueue: Stream[] = []
   readonly #streams = new StreamTable<Stream>()
   #groups: PeerGroups<Stream> | undefined
-  readonly #resets = new PendingResets()
+  readonly #resets: PendingResets
   /** Of the latest stream. */
   #terms: StreamTerms | undefined
   readonly #path: Path
@@ -52,20 +55,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #closed = false
 
   /** @internal */
-  constructor(
-    host: StreamHost,
-    id: NodeId,
-    name: string,
-    endpoint: Endpoint,
-    frameBytes: number,
-    congestion: CongestionControl,
-    nowMs: number,
-  ) {
+  constructor(host: StreamHost, introduction: Introduction, congestion: CongestionControl, nowMs: number) {
     super()
+    const { id, name, endpoint, frameBytes, session } = introduction
     this.host = host
     this.id = id
     this.name = name
     this.endpoint = endpoint
+    this.session = session
     const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
@@ -74,6 +71,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
+    this.#resets = new PendingResets(RESETS_PER_STREAM * host.maxStreams)
     this.survey = new PathSurvey(this, this.#path, this.sending.writer, frameBytes, nowMs)
     this.#reschedule()
   }
@@ -112,8 +110,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
-    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
+    await this.closeStreams({ deadlineMs: closeDeadlineMs(options) })
     this.leave()
+  }
+
+  /** @internal */
+  async closeStreams(options: { deadlineMs: number }): Promise<void> {
+    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
   }
 
   /** How the way to the peer stands; a copy. */
@@ -128,7 +131,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Ends without waiting. @internal */
   leave(): void {
     if (this.#closed) return
-    this.sendControl({ type: TYPE.bye, reason: BYE_REASON.left })
+    this.sendControl({ type: TYPE.bye, reason: BYE_REASON.left, session: this.session.own })
     this.destroy(undefined)
   }
 
@@ -143,9 +146,9 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   /** Tells the other side that a stream is over, until it says that it knows. @internal */
-  sendReset({ id, isOpener }: { readonly id: number; readonly isOpener: boolean }, reason: number): void {
-    this.#resets.add({ id, isOpener, reason })
-    this.#sayResets(this.host.nowMs())
+  sendReset({ id, isOpener }: Numbered, reason: number): void {
+    this.#resets.add({ id, isOpener, reason }, this.host.nowMs(), this.#path.roundTrip)
+    this.#sayReset({ id, isOpener }, reason)
     this.#reschedule()
     this.host.flushLater(this)
   }
@@ -308,9 +311,11 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   }
 
   #sayResets(nowMs: number): void {
-    for (const { id, isOpener, reason } of this.#resets.take(nowMs, this.#path.roundTrip)) {
-      this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
-    }
+    for (const reset of this.#resets.take(nowMs, this.#path.roundTrip)) this.#sayReset(reset, reset.reason)
+  }
+
+  #sayReset({ id, isOpener }: Numbered, reason: number): void {
+    this.sendStreamControl({ type: TYPE.reset, stream: id, reason }, isOpener)
   }
 
   /** The other side knows that the stream is over. */
@@ -349,7 +354,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     if (stream.isGroup) this.groups.add(stream)
     stream.receiving.forceStatus()
     this.host.touch(stream)
-    if (this.#streams.size > this.host.maxStreams || !this.#offer(stream)) stream.reset(RESET_REASON.refused)
+    if (this.#streams.size <= this.host.maxStreams && this.#offer(stream)) return
+    // Not to be repeated: the other side repeats its open.
+    this.#sayReset(stream, RESET_REASON.refused)
+    stream.destroy(resetError(RESET_REASON.refused, 'this side'), RESET_REASON.refused)
   }
 
   #offer(stream: Stream): boolean {
@@ -363,7 +371,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const state = alive.check(nowMs)
     if (state === 'gone') {
       const silence = `${Math.round(alive.silenceMs(nowMs))} ms`
-      this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent })
+      this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent, session: this.session.own })
       this.destroy(new StreamError('ERR_PEER_SILENT', `Nothing was heard from ${this.endpoint.toString()} for ${silence}`))
       return
     }
@@ -379,3 +387,5 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
 /** A train that one coalesced message can carry. */
 const PACKETS_PER_TURN = 64
+/** That are remembered until they are confirmed, for each stream that the peer may have open: it may open others meanwhile. */
+const RESETS_PER_STREAM = 2

@@ -1,11 +1,9 @@
 import { Repetition } from './repetition.js'
 import type { RoundTrip } from './round-trip.js'
+import { keyOf, type Numbered } from './stream-table.js'
 
 /** A reset that is to be said. */
-export interface PendingReset {
-  readonly id: number
-  /** Did this side open the stream? */
-  readonly isOpener: boolean
+export interface PendingReset extends Numbered {
   readonly reason: number
 }
 
@@ -14,30 +12,40 @@ export interface PendingReset {
  * section "Ends".
  */
 export class PendingResets {
-  readonly #pending: (PendingReset & { readonly repetition: Repetition })[] = []
+  /** When {@link take} has something; not later. */
+  deadlineMs = Infinity
+  readonly #most: number
+  /** By the stream's key. */
+  readonly #pending = new Map<number, { readonly reset: PendingReset; readonly repetition: Repetition }>()
 
-  /** When {@link take} has something. */
-  get deadlineMs(): number {
-    return this.#pending.reduce((least, { repetition }) => Math.min(least, repetition.deadlineMs), Infinity)
+  /** @param most Beyond so many, the oldest is not said again: its stream ends with the peer at the latest. */
+  constructor(most: number) {
+    this.#most = most
   }
 
-  add(reset: PendingReset): void {
-    if (this.#pending.length >= MAX_PENDING) this.#pending.shift()
-    this.#pending.push({ ...reset, repetition: new Repetition() })
+  /** One that is being said for the first time. */
+  add(reset: PendingReset, nowMs: number, roundTrip: RoundTrip): void {
+    const repetition = new Repetition()
+    repetition.take(nowMs, roundTrip)
+    this.#pending.set(keyOf(reset.id, reset.isOpener), { reset, repetition })
+    if (this.#pending.size > this.#most) this.#pending.delete(this.#pending.keys().next().value!)
+    this.deadlineMs = Math.min(this.deadlineMs, repetition.deadlineMs)
   }
 
   /** False: it was not waited for. */
   confirm(id: number, isOpener: boolean): boolean {
-    const index = this.#pending.findIndex((reset) => reset.id === id && reset.isOpener === isOpener)
-    if (index >= 0) this.#pending.splice(index, 1)
-    return index >= 0
+    return this.#pending.delete(keyOf(id, isOpener))
   }
 
-  /** What is to be said now. */
+  /** What is to be said again now. */
   take(nowMs: number, roundTrip: RoundTrip): PendingReset[] {
-    return this.#pending.filter(({ repetition }) => repetition.take(nowMs, roundTrip))
+    if (nowMs < this.deadlineMs) return []
+    const due: PendingReset[] = []
+    this.deadlineMs = Infinity
+    for (const { reset, repetition } of this.#pending.values()) {
+      if (repetition.take(nowMs, roundTrip)) due.push(reset)
+      this.deadlineMs = Math.min(this.deadlineMs, repetition.deadlineMs)
+    }
+    return due
   }
 }
-
-/** Beyond it, the oldest is not said again: its stream ends with the peer at the latest. */
-const MAX_PENDING = 256

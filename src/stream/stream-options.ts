@@ -1,7 +1,7 @@
 import { checkInteger, checkOneOf, checkOptions, checkSignal, checkString, invalidArgValue } from '../core/index.js'
 import type { OpenFrame } from './control-frame.js'
 import type { OpenGroupFrame } from './group-frame.js'
-import { groupOptionsOf, type GroupOptions } from './group-receiving.js'
+import { groupOptionsOf, type GroupOptions } from './group-options.js'
 import type { StreamHost } from './host.js'
 import { MIN_WINDOW_PACKETS } from './send-buffer.js'
 import { KIND, MAX_NAME_BYTES, MAX_WINDOW_PACKETS, OPEN_OPTION, TYPE } from './wire.js'

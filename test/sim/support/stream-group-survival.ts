@@ -34,6 +34,7 @@ class GroupWorld {
   readonly #network: SimulatedNetwork
   readonly #random: SeededRandom
   readonly #options: Partial<NodeOptions>
+  readonly #hasFixedRate: boolean
   readonly #senderHost: SimulatedHost
   readonly #sender: SimulatedNode
   readonly #lives: Life[] = []
@@ -50,6 +51,7 @@ class GroupWorld {
       ...(randomFraction(random) < 0.2 ? { maxFrameMemoryBytes: 100_000 } : {}),
       ...(randomFraction(random) < 0.3 ? { repairHistoryBytes: randomBelow(random, 100_000) } : {}),
     }
+    this.#hasFixedRate = randomFraction(random) < 0.7
     this.#senderHost = this.#addHost('sender')
     this.#sender = this.#openSender()
   }
@@ -93,12 +95,15 @@ class GroupWorld {
     const { clock } = this.#network
     const isOver = (): boolean => this.#broadcasts.every((broadcast) => broadcast.isOver)
     // Nobody is left, and nobody will come: messages would wait for ever.
-    clock.setTimer(() => {
+    const resetAlone = (): void => {
+      if (this.#isLeaving) return
       for (const broadcast of this.#broadcasts) broadcast.resetIfAlone()
-    }, disturbedUntilMs + JOIN_MS)
+      clock.setTimer(resetAlone, JOIN_MS)
+    }
+    clock.setTimer(resetAlone, disturbedUntilMs + JOIN_MS)
     await clock.runUntilTrueAsync(isOver, disturbedUntilMs)
     // What was under way when it died may still open streams.
-    if (this.#isSenderDead) await clock.advanceAsync(1000)
+    if (this.#isSenderDead) await clock.advanceAsync(LONGEST_DISTURBANCE_MS + 1000)
     await clock.runUntilTrueAsync(isOver, this.#isSenderDead ? DEATH_NOTICED_MS : JOIN_MS + LIVENESS_MS)
     for (const broadcast of this.#broadcasts) broadcast.checkAtEnd()
   }
@@ -148,8 +153,8 @@ class GroupWorld {
   #live(host: SimulatedHost): void {
     const name = `${host.name}/${this.#lives.length}`
     const made = nodeOn(host, { ...this.#options, name }, { port: GROUP.port })
-    // Some do not hear the group at all: they are sent everything by their own address.
-    if (randomFraction(this.#random) < 0.95) made.link.joinGroup(GROUP.address)
+    // Some do not hear the group at all: they are sent everything by their own address. That is slow if losses slow the sender down.
+    if (!this.#hasFixedRate || randomFraction(this.#random) < 0.9) made.link.joinGroup(GROUP.address)
     const life = new Life(host, name, made)
     this.#lives.push(life)
     made.node.on('stream', (stream) => this.#broadcasts[Number(stream.label)]!.listen(stream, name, host.clock))
@@ -172,7 +177,7 @@ class GroupWorld {
       ...(policy === 2 ? { slowReceivers: 'drop' as const } : {}),
       ...(policy === 3 ? { slowReceivers: { quorum: randomFraction(random) } } : {}),
       stallMs: 200 + randomBelow(random, 5000),
-      ...(randomFraction(random) < 0.7 ? { congestionControl: fixedRate(100_000 + randomBelow(random, 5_000_000)) } : {}),
+      ...(this.#hasFixedRate ? { congestionControl: fixedRate(100_000 + randomBelow(random, 5_000_000)) } : {}),
     }
   }
 
