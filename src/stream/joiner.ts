@@ -15,7 +15,9 @@ import type { Random } from '../core/index.js'
 export interface JoinHost {
   readonly name: string
   readonly frameBytes: number
-  readonly isFull: boolean
+  /** Peers that there may be, those that are being asked included. */
+  readonly maxPeers: number
+  readonly peerCount: number
   timestamp(nowMs: number): number
   schedule(item: Scheduled, deadlineMs: number): void
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
@@ -29,8 +31,8 @@ export interface JoinHost {
 /** Somebody who waits for a peer, until then. */
 interface Waiter {
   readonly endMs: number
-  resolve(peer: Peer): void
-  reject(error: Error): void
+  readonly resolve: (peer: Peer) => void
+  readonly reject: (error: Error) => void
 }
 
 /** A hello that waits for its answer, as long as somebody waits for it. */
@@ -80,7 +82,15 @@ export class Joiner {
     return { joined, cancel }
   }
 
+  get #isFull(): boolean {
+    return this.#host.peerCount + this.#attempts.size >= this.#host.maxPeers
+  }
+
   #begin(endpoint: Endpoint, nowMs: number): Attempt {
+    if (this.#isFull) {
+      const message = `${endpoint.toString()} cannot be joined: there are ${this.#host.maxPeers} peers, as many as maxPeers allows`
+      throw new StreamError('ERR_CONNECT_REFUSED', message, 'full')
+    }
     const attempt: Attempt = {
       endpoint,
       session: drawSessionNumber(this.#random),
@@ -128,7 +138,9 @@ export class Joiner {
       known.survey.confirm(nowMs)
       return
     }
-    if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, frame, sender, endpoint)
+    // Who is being asked has a place.
+    if (known === undefined && !this.isAsking(endpoint) && this.#isFull)
+      return this.#refuse(REFUSAL.full, frame, sender, endpoint)
     const attempt = this.#attempts.get(endpoint.toString())
     const own = attempt?.session ?? drawSessionNumber(this.#random)
     const peer = known ?? this.#host.admit(introduce(frame, sender, endpoint, own), nowMs, attempt !== undefined)

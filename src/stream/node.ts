@@ -323,12 +323,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   }
 
   #makeJoinHost(): JoinHost {
-    const isFull = (): boolean => this.#peers.size >= this.#options.maxPeers
+    const countPeers = (): number => this.#peers.size
     return {
       name: this.#options.name,
       frameBytes: this.#options.frameBytes,
-      get isFull() {
-        return isFull()
+      maxPeers: this.#options.maxPeers,
+      get peerCount() {
+        return countPeers()
       },
       timestamp: (nowMs) => this.#host.timestamp(nowMs),
       schedule: (item, deadlineMs) => this.#loop.schedule(item, deadlineMs),
