@@ -2,6 +2,7 @@ import type { Endpoint } from '../core/index.js'
 import type { ControlFrame, HelloFrame, WelcomeFrame } from './control-frame.js'
 import { Cookies } from './cookie.js'
 import type { Scheduled } from './deadline-queue.js'
+import { endpointKey } from './endpoint-key.js'
 import { NOBODY, type NodeId } from './node-id.js'
 import type { Peer } from './peer.js'
 import { drawSessionNumber, type Introduction } from './session.js'
@@ -71,7 +72,7 @@ export class Joiner {
   connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): { joined: Promise<Peer>; cancel: (error: Error) => void } {
     let cancel = (_error: Error): void => undefined
     const joined = new Promise<Peer>((resolve, reject) => {
-      const attempt = this.#attempts.get(endpoint.toString()) ?? this.#begin(endpoint, nowMs)
+      const attempt = this.#attempts.get(endpointKey(endpoint)) ?? this.#begin(endpoint, nowMs)
       const waiter = { endMs: nowMs + timeoutMs, resolve, reject }
       attempt.waiting.push(waiter)
       this.#schedule(attempt)
@@ -105,13 +106,13 @@ export class Joiner {
     }
     // Throws for an endpoint that the link does not reach.
     this.#sayHello(attempt, nowMs)
-    this.#attempts.set(endpoint.toString(), attempt)
+    this.#attempts.set(endpointKey(endpoint), attempt)
     return attempt
   }
 
   /** Is this endpoint being asked to join? */
   isAsking(endpoint: Endpoint): boolean {
-    return this.#attempts.has(endpoint.toString())
+    return this.#attempts.has(endpointKey(endpoint))
   }
 
   /** Is somebody being asked to join in a session of this number? */
@@ -141,7 +142,7 @@ export class Joiner {
     // Who is being asked has a place.
     if (known === undefined && !this.isAsking(endpoint) && this.#isFull)
       return this.#refuse(REFUSAL.full, frame, sender, endpoint)
-    const attempt = this.#attempts.get(endpoint.toString())
+    const attempt = this.#attempts.get(endpointKey(endpoint))
     const own = attempt?.session ?? drawSessionNumber(this.#random)
     const peer = known ?? this.#host.admit(introduce(frame, sender, endpoint, own), nowMs, attempt !== undefined)
     const { name, frameBytes } = this.#host
@@ -157,7 +158,7 @@ export class Joiner {
 
   /** The answers to a hello of ours. */
   onAnswer(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
-    const attempt = this.#attempts.get(endpoint.toString())
+    const attempt = this.#attempts.get(endpointKey(endpoint))
     if (attempt === undefined) return this.#host.countDrop('unexpectedAnswer')
     if (frame.type === TYPE.challenge) {
       attempt.cookie = frame.cookie
@@ -230,7 +231,7 @@ export class Joiner {
 
   /** Gives those who wait, and have nothing to do with it any more. */
   #finish(attempt: Attempt): Waiter[] {
-    this.#attempts.delete(attempt.endpoint.toString())
+    this.#attempts.delete(endpointKey(attempt.endpoint))
     this.#host.schedule(attempt, Infinity)
     const { waiting } = attempt
     attempt.waiting = []
