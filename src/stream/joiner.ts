@@ -42,6 +42,8 @@ interface Attempt extends Scheduled {
   /** What it calls the session that is to be. */
   readonly session: number
   cookie: Uint8Array
+  /** Who has answered last. */
+  answerer: NodeId | undefined
   tries: number
   challenges: number
   /** When to say hello again. */
@@ -96,6 +98,7 @@ export class Joiner {
       endpoint,
       session: drawSessionNumber(this.#random),
       cookie: NO_COOKIE,
+      answerer: undefined,
       tries: 0,
       challenges: 0,
       helloMs: nowMs,
@@ -160,6 +163,8 @@ export class Joiner {
   onAnswer(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
     const attempt = this.#attempts.get(endpointKey(endpoint))
     if (attempt === undefined) return this.#host.countDrop('unexpectedAnswer')
+    attempt.answerer = sender
+    if (this.#findJoined(attempt)) return
     if (frame.type === TYPE.challenge) {
       attempt.cookie = frame.cookie
       // Otherwise with the next one that is due: nobody makes us say hello for ever.
@@ -183,6 +188,14 @@ export class Joiner {
     }
   }
 
+  /** Is who answers a peer already, at another address? Then those who wait wanted that one. */
+  #findJoined(attempt: Attempt): boolean {
+    const peer = attempt.answerer && this.#host.peerOf(attempt.answerer)
+    if (peer === undefined) return false
+    this.#succeed(attempt, peer)
+    return true
+  }
+
   /** Gives up all attempts. */
   abort(error: Error): void {
     for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, error)
@@ -191,7 +204,8 @@ export class Joiner {
   #onDeadline(attempt: Attempt, nowMs: number): void {
     const error = new StreamError('ERR_CONNECT_TIMEOUT', `${attempt.endpoint.toString()} did not answer`)
     this.#giveUp(attempt, ({ endMs }) => nowMs >= endMs, error)
-    if (attempt.waiting.length === 0) return
+    // It may have been joined by another of its addresses meanwhile, and does not answer by this one any more.
+    if (attempt.waiting.length === 0 || this.#findJoined(attempt)) return
     if (nowMs >= attempt.helloMs) this.#sayHello(attempt, nowMs)
     this.#schedule(attempt)
   }

@@ -108,7 +108,8 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   }
 
   /**
-   * Joins the node at `endpoint`; a peer that is joined already is given at once.
+   * Joins the node at `endpoint`; a peer that is joined already is given at once, and one that is joined by another address
+   * of its own as soon as it answers.
    *
    * @throws Misuse; {@link StreamError}: `ERR_CONNECT_TIMEOUT`, `ERR_CONNECT_REFUSED`, `ABORT_ERR`; `ERR_CLOSED`.
    */

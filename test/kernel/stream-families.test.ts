@@ -48,3 +48,24 @@ test.each([
   const [back] = server.node.peers()
   expect(await server.node.connect(back!.endpoint)).toBe(back)
 })
+
+test('another address of a node that is joined is that peer, also when both are asked at once', async () => {
+  const [client, server] = [await open('both families', 'client'), await open('both families', 'server')]
+  const [four, six] = ['127.0.0.1', '::1'].map((address) => ({ address, port: server.port }))
+  const peer = await client.node.connect(four!)
+  expect(await client.node.connect(six!)).toBe(peer)
+  expect([client.node.peers(), server.node.peers().length]).toEqual([[peer], 1])
+
+  const another = await open('both families', 'another')
+  const [one, other] = await Promise.all([another.node.connect(four!), another.node.connect(six!)])
+  expect(one).toBe(other)
+  expect([another.node.peers(), server.node.peers().length]).toEqual([[one], 2])
+  for (const each of [peer, one]) {
+    const stream = each.openStream()
+    stream.send('to and fro')
+    for await (const message of stream) {
+      expect(message.toString()).toBe('to and fro')
+      break
+    }
+  }
+})
