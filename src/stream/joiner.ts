@@ -139,7 +139,7 @@ export class Joiner {
     if (known !== undefined && !isSession(known, sender, endpoint, frame.session)) {
       // Another life or session at this address, or this life at another address: the new one, an old hello that comes late, or a lie. Who is
       // there says so itself.
-      known.survey.confirm(nowMs)
+      known.survey.confirmSession(nowMs)
       return
     }
     // Who is being asked has a place.

@@ -12,6 +12,8 @@ import {
   type EndpointLike,
   type Link,
 } from '../core/index.js'
+import { AssemblyBudget } from './assembly-budget.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import { FramePool } from './frame-pool.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender } from './frame-sender.js'
@@ -80,7 +82,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   readonly #publications = new Set<Publication>()
   #nextGroup = 1
   readonly #dropped: Partial<Record<DropReason, number>> = {}
-  #assemblyBytes = 0
   #streamId: number
   #closed = false
 
@@ -167,7 +168,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       dropped: { ...this.#dropped },
       peers: this.#peers.size,
       frameMemoryBytes: this.#host.pool.takenBytes,
-      assemblyBytes: this.#assemblyBytes,
+      assemblyBytes: this.#host.budget.takenBytes,
     }
   }
 
@@ -175,11 +176,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     return this.#closed
   }
 
-  /** Closes all streams within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
+  /** Closes all streams and publications within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return
-    await Promise.all([...this.#publications].map((publication) => publication.close(options)))
-    await Promise.all(this.peers().map((peer) => peer.close(options)))
+    // Together, so that none takes another's time. Peers are left when all are over: they are receivers of publications.
+    const publications = [...this.#publications].map((publication) => publication.close({ deadlineMs }))
+    await Promise.all([...publications, ...this.peers().map((peer) => peer.closeStreams({ deadlineMs }))])
     this.destroy()
   }
 
@@ -289,21 +292,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       id,
       integrity: options.integrity,
       pool: new FramePool(options.frameBytes, options.maxFrameMemoryBytes),
-      budget: {
-        take: (bytes) => {
-          if (this.#assemblyBytes + bytes > options.maxAssemblyBytes) return false
-          this.#assemblyBytes += bytes
-          return true
-        },
-        give: (bytes) => (this.#assemblyBytes -= bytes),
-      },
+      budget: new AssemblyBudget(options.maxAssemblyBytes),
       maxMessageBytes: options.maxMessageBytes,
       maxStreams: options.maxStreamsPerPeer,
       keepAliveMs: options.keepAliveMs,
       peerTimeoutMs: options.peerTimeoutMs,
       nowMs: () => options.clock.nowMs(),
       timestamp: (nowMs) => Math.round(nowMs * 1000) >>> 0 || 1,
-      setTimer: (callback, delayMs) => options.clock.setTimer(callback, delayMs),
       sendFrame: (frame, endpoint) => this.#sender.sendFrame(frame, endpoint),
       sendProbe: (frameBytes, receiver, endpoint) => this.#sender.sendProbe(frameBytes, receiver, endpoint),
       unfragmentedBytes: (endpoint) => this.#link.unfragmentedBytes(endpoint),

@@ -13,6 +13,7 @@ import {
   type Endpoint,
 } from '../core/index.js'
 import { messageBytes } from './bytes.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { PacketRange, StatusFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -64,12 +65,14 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   readonly #speaker: GroupSpeaker
   readonly #slow: SlowWatch
   readonly #letGo: () => void
+  readonly #maxFrameBytes: number
   #peers = new Map<GroupMember, Peer>()
   /** At the very beginning all receivers are waited for, so that they need not ask for the first packets. -1: not yet, 0: no more. */
   #holdUntilMs = -1
   /** Since `close`: has a receiver gone that had not read everything? */
   #hasLost = false
-  #closeTimer: { cancel(): void } | undefined
+  /** When a close gives up. */
+  #closeMs = Infinity
   #error: StreamError | undefined
   #closed = false
 
@@ -80,6 +83,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.kind = options.kind
     this.label = options.label
     this.group = options.group
+    this.#maxFrameBytes = options.frameBytes
     this.#path = new Path(options.congestionControl(), options.frameBytes)
     this.#writer = new FrameWriter(options.frameBytes, host.integrity.trailerBytes)
     const context = { path: this.#path, pool: host.pool, writer: this.#writer }
@@ -115,7 +119,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#peers.set(member, peer)
     this.#receivers.add(member)
     peer.groups.addMember(member)
-    if (this.group === undefined) this.#useFrameBytes(peer)
+    if (this.group === undefined) this.#useFrameBytes(Math.min(this.#path.frameBytes, peer.sending.path.frameBytes))
     if (this.#sending.next === 0 && this.#holdUntilMs < 0) this.#holdUntilMs = nowMs + HOLD_MS
     this.#host.touch(this)
   }
@@ -169,19 +173,21 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /**
-   * Ends it, and waits until all receivers have read everything: at most `deadlineMs`, then it is reset.
+   * Ends it, and waits until all receivers have read everything: at most `deadlineMs`, then it is reset; of several
+   * closes, the earliest deadline counts.
    *
    * @returns When it is over: true if all that were receivers at the call have read everything.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
-    const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return Promise.resolve(this.#error === undefined && !this.#hasLost)
-    if (this.#closeTimer === undefined) this.#hasLost = false
+    if (this.#closeMs === Infinity) this.#hasLost = false
     this.end()
     const closed = new Promise<boolean>((resolve) =>
       this.once('close', (error) => resolve(error === undefined && !this.#hasLost)),
     )
-    this.#closeTimer ??= this.#host.setTimer(() => this.reset(), deadlineMs)
+    this.#closeMs = Math.min(this.#closeMs, this.#host.nowMs() + deadlineMs)
+    this.#host.touch(this)
     return closed
   }
 
@@ -249,6 +255,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const path = this.#path
     this.#transmitter.timestamp = this.#host.timestamp(nowMs)
     path.refill(nowMs)
+    if (this.group === undefined && this.kind === 'fireAndForget') this.#followFrameBytes()
     let sent = Sent.packet
     while (sent === Sent.packet && this.hasWork && (path.maySend() || (this.#sending.hasRepairs && path.mayRepeat()))) {
       sent = this.#sending.sendNext(nowMs)
@@ -261,7 +268,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /** @internal */
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
+    if (nowMs >= this.#closeMs) return this.reset()
     this.#host.touch(this)
   }
 
@@ -272,7 +280,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const waitsForPace = this.hasWork && isPaceLimited && (!isWindowLimited || this.#sending.hasRepairs)
     const pace = waitsForPace ? this.#path.nextSendMs() : Infinity
     const hold = this.#holdUntilMs > 0 ? this.#holdUntilMs : Infinity
-    return Math.min(pace, hold, this.#receivers.deadlineMs, this.#sending.deadlineMs, this.#slow.deadlineMs)
+    return Math.min(pace, hold, this.#closeMs, this.#receivers.deadlineMs, this.#sending.deadlineMs, this.#slow.deadlineMs)
   }
 
   /** @internal */
@@ -334,7 +342,6 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#closed = true
     this.#error = error
     this.#sending.dispose()
-    this.#closeTimer?.cancel()
     this.#letGo()
     this.#host.forgetPublication(this)
     queueMicrotask(() => this.#emit('close', error))
@@ -376,11 +383,17 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /** A list's frames are as long as all its receivers' paths carry. */
-  #useFrameBytes(peer: Peer): void {
-    const { frameBytes } = peer.sending.path
-    if (frameBytes >= this.#path.frameBytes) return
+  #useFrameBytes(frameBytes: number): void {
+    if (frameBytes === this.#path.frameBytes) return
     this.#path.frameBytes = frameBytes
     this.#writer.setFrameBytes(frameBytes)
+  }
+
+  /** What is longer than the path to a receiver by now would not get there, and there are no pieces of what has no number. */
+  #followFrameBytes(): void {
+    let frameBytes = this.#maxFrameBytes
+    for (const { peer } of this.#receivers.members) frameBytes = Math.min(frameBytes, peer.sending.path.frameBytes)
+    this.#useFrameBytes(frameBytes)
   }
 
   #emit<Name extends keyof PublicationEvents>(event: Name, ...args: PublicationEvents[Name]): void {
@@ -391,5 +404,3 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 const ADD_OPTIONS: ReadonlySet<string> = new Set(['from'])
 /** A beginning publication waits no longer than this for its receivers to answer. */
 const HOLD_MS = 250
-const DEFAULT_CLOSE_MS = 10_000
-const MAX_CLOSE_MS = 2 ** 31 - 1
