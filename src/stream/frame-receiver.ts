@@ -58,7 +58,8 @@ export class FrameReceiver implements BatchReceiver {
     }
     const peer = this.#peers.find(readUint32(frame, HEADER.senderPlace), readUint32(frame, HEADER.senderLife))
     if (peer === undefined) return this.#receiveFromUnknown(frame, end, endpoint, nowMs)
-    if (endpoint !== peer.endpoint && !endpoint.equals(peer.endpoint)) return this.#countDrop('wrongEndpoint')
+    if (endpoint !== peer.endpoint && !endpoint.equals(peer.endpoint))
+      return this.#receiveFromElsewhere(frame, end, endpoint, nowMs)
     peer.alive.heardMs = nowMs
     const flags = frame[HEADER.flags]!
     if ((flags & FLAG.control) === 0) this.#receiveData(peer, frame, flags, end, nowMs)
@@ -151,6 +152,16 @@ export class FrameReceiver implements BatchReceiver {
     const session = sessionOf(bytes, end)
     if (session === 0 ? this.#joiner.isAsking(endpoint) : this.#joiner.isAskingFor(session)) return
     this.#answerStranger(bytes, end, this.#host.id, endpoint, nowMs)
+  }
+
+  /** By another address than the peer's. What we are asking there may have that one, too. */
+  #receiveFromElsewhere(bytes: Buffer, end: number, endpoint: Endpoint, nowMs: number): void {
+    const type = bytes[HEADER.type]!
+    const isControl = (bytes[HEADER.flags]! & FLAG.control) !== 0
+    const isAnswer = isControl && (type === TYPE.challenge || type === TYPE.welcome || type === TYPE.refuse)
+    if (!isAnswer || !this.#joiner.isAsking(endpoint)) return this.#countDrop('wrongEndpoint')
+    const frame = this.#decode(bytes, end)
+    if (frame !== undefined) this.#joiner.onAnswer(frame, readSender(bytes), endpoint, nowMs)
   }
 
   #onJoining(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {

@@ -2,6 +2,7 @@ import type { Endpoint } from '../core/index.js'
 import type { ControlFrame, HelloFrame, WelcomeFrame } from './control-frame.js'
 import { Cookies } from './cookie.js'
 import type { Scheduled } from './deadline-queue.js'
+import { endpointKey } from './endpoint-key.js'
 import { NOBODY, type NodeId } from './node-id.js'
 import type { Peer } from './peer.js'
 import { drawSessionNumber, type Introduction } from './session.js'
@@ -15,7 +16,9 @@ import type { Random } from '../core/index.js'
 export interface JoinHost {
   readonly name: string
   readonly frameBytes: number
-  readonly isFull: boolean
+  /** Peers that there may be, those that are being asked included. */
+  readonly maxPeers: number
+  readonly peerCount: number
   timestamp(nowMs: number): number
   schedule(item: Scheduled, deadlineMs: number): void
   sendControl(frame: ControlFrame, flags: number, receiver: NodeId, endpoint: Endpoint): void
@@ -39,6 +42,8 @@ interface Attempt extends Scheduled {
   /** What it calls the session that is to be. */
   readonly session: number
   cookie: Uint8Array
+  /** Who has answered last. */
+  answerer: NodeId | undefined
   tries: number
   challenges: number
   /** When to say hello again. */
@@ -69,7 +74,7 @@ export class Joiner {
   connect(endpoint: Endpoint, nowMs: number, timeoutMs: number): { joined: Promise<Peer>; cancel: (error: Error) => void } {
     let cancel = (_error: Error): void => undefined
     const joined = new Promise<Peer>((resolve, reject) => {
-      const attempt = this.#attempts.get(endpoint.toString()) ?? this.#begin(endpoint, nowMs)
+      const attempt = this.#attempts.get(endpointKey(endpoint)) ?? this.#begin(endpoint, nowMs)
       const waiter = { endMs: nowMs + timeoutMs, resolve, reject }
       attempt.waiting.push(waiter)
       this.#schedule(attempt)
@@ -80,11 +85,20 @@ export class Joiner {
     return { joined, cancel }
   }
 
+  get #isFull(): boolean {
+    return this.#host.peerCount + this.#attempts.size >= this.#host.maxPeers
+  }
+
   #begin(endpoint: Endpoint, nowMs: number): Attempt {
+    if (this.#isFull) {
+      const message = `${endpoint.toString()} cannot be joined: there are ${this.#host.maxPeers} peers, as many as maxPeers allows`
+      throw new StreamError('ERR_CONNECT_REFUSED', message, 'full')
+    }
     const attempt: Attempt = {
       endpoint,
       session: drawSessionNumber(this.#random),
       cookie: NO_COOKIE,
+      answerer: undefined,
       tries: 0,
       challenges: 0,
       helloMs: nowMs,
@@ -95,13 +109,13 @@ export class Joiner {
     }
     // Throws for an endpoint that the link does not reach.
     this.#sayHello(attempt, nowMs)
-    this.#attempts.set(endpoint.toString(), attempt)
+    this.#attempts.set(endpointKey(endpoint), attempt)
     return attempt
   }
 
   /** Is this endpoint being asked to join? */
   isAsking(endpoint: Endpoint): boolean {
-    return this.#attempts.has(endpoint.toString())
+    return this.#attempts.has(endpointKey(endpoint))
   }
 
   /** Is somebody being asked to join in a session of this number? */
@@ -128,8 +142,10 @@ export class Joiner {
       known.survey.confirmSession(nowMs)
       return
     }
-    if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, frame, sender, endpoint)
-    const attempt = this.#attempts.get(endpoint.toString())
+    // Who is being asked has a place.
+    if (known === undefined && !this.isAsking(endpoint) && this.#isFull)
+      return this.#refuse(REFUSAL.full, frame, sender, endpoint)
+    const attempt = this.#attempts.get(endpointKey(endpoint))
     const own = attempt?.session ?? drawSessionNumber(this.#random)
     const peer = known ?? this.#host.admit(introduce(frame, sender, endpoint, own), nowMs, attempt !== undefined)
     const { name, frameBytes } = this.#host
@@ -145,8 +161,10 @@ export class Joiner {
 
   /** The answers to a hello of ours. */
   onAnswer(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
-    const attempt = this.#attempts.get(endpoint.toString())
+    const attempt = this.#attempts.get(endpointKey(endpoint))
     if (attempt === undefined) return this.#host.countDrop('unexpectedAnswer')
+    attempt.answerer = sender
+    if (this.#findJoined(attempt)) return
     if (frame.type === TYPE.challenge) {
       attempt.cookie = frame.cookie
       // Otherwise with the next one that is due: nobody makes us say hello for ever.
@@ -170,6 +188,14 @@ export class Joiner {
     }
   }
 
+  /** Is who answers a peer already, at another address? Then those who wait wanted that one. */
+  #findJoined(attempt: Attempt): boolean {
+    const peer = attempt.answerer && this.#host.peerOf(attempt.answerer)
+    if (peer === undefined) return false
+    this.#succeed(attempt, peer)
+    return true
+  }
+
   /** Gives up all attempts. */
   abort(error: Error): void {
     for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, error)
@@ -178,7 +204,8 @@ export class Joiner {
   #onDeadline(attempt: Attempt, nowMs: number): void {
     const error = new StreamError('ERR_CONNECT_TIMEOUT', `${attempt.endpoint.toString()} did not answer`)
     this.#giveUp(attempt, ({ endMs }) => nowMs >= endMs, error)
-    if (attempt.waiting.length === 0) return
+    // It may have been joined by another of its addresses meanwhile, and does not answer by this one any more.
+    if (attempt.waiting.length === 0 || this.#findJoined(attempt)) return
     if (nowMs >= attempt.helloMs) this.#sayHello(attempt, nowMs)
     this.#schedule(attempt)
   }
@@ -218,7 +245,7 @@ export class Joiner {
 
   /** Gives those who wait, and have nothing to do with it any more. */
   #finish(attempt: Attempt): Waiter[] {
-    this.#attempts.delete(attempt.endpoint.toString())
+    this.#attempts.delete(endpointKey(attempt.endpoint))
     this.#host.schedule(attempt, Infinity)
     const { waiting } = attempt
     attempt.waiting = []

@@ -57,7 +57,7 @@ export interface NodeOptions {
    * several. Part of `maxFrameMemoryBytes`. Default 1 MiB.
    */
   repairHistoryBytes?: number
-  /** Default 16 384. Who comes later is refused. */
+  /** Those that are being asked to join included. Default 16 384. Who comes later is refused, and so is a `connect`. */
   maxPeers?: number
   /** Streams with one peer. Default 4096. */
   maxStreamsPerPeer?: number

@@ -109,7 +109,8 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   }
 
   /**
-   * Joins the node at `endpoint`; a peer that is joined already is given at once.
+   * Joins the node at `endpoint`; a peer that is joined already is given at once, and one that is joined by another address
+   * of its own as soon as it answers.
    *
    * @throws Misuse; {@link StreamError}: `ERR_CONNECT_TIMEOUT`, `ERR_CONNECT_REFUSED`, `ABORT_ERR`; `ERR_CLOSED`.
    */
@@ -318,12 +319,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   }
 
   #makeJoinHost(): JoinHost {
-    const isFull = (): boolean => this.#peers.size >= this.#options.maxPeers
+    const countPeers = (): number => this.#peers.size
     return {
       name: this.#options.name,
       frameBytes: this.#options.frameBytes,
-      get isFull() {
-        return isFull()
+      maxPeers: this.#options.maxPeers,
+      get peerCount() {
+        return countPeers()
       },
       timestamp: (nowMs) => this.#host.timestamp(nowMs),
       schedule: (item, deadlineMs) => this.#loop.schedule(item, deadlineMs),

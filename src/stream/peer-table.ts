@@ -1,4 +1,5 @@
 import type { Endpoint } from '../core/index.js'
+import { endpointKey } from './endpoint-key.js'
 import { nodeKey } from './node-id.js'
 import type { Peer } from './peer.js'
 
@@ -29,21 +30,21 @@ export class PeerTable {
   }
 
   at(endpoint: Endpoint): Peer | undefined {
-    return this.#byEndpoint.get(endpoint.toString())
+    return this.#byEndpoint.get(endpointKey(endpoint))
   }
 
   add(peer: Peer): void {
     const key = nodeKey(peer.id.place, peer.id.life)
     peer.highestId = this.#departed.get(key)
     this.#byId.set(key, peer)
-    this.#byEndpoint.set(peer.endpoint.toString(), peer)
+    this.#byEndpoint.set(endpointKey(peer.endpoint), peer)
   }
 
   delete(peer: Peer): void {
     const key = nodeKey(peer.id.place, peer.id.life)
     if (this.#byId.get(key) === peer) this.#byId.delete(key)
     this.#remember(key, peer.highestId)
-    const endpoint = peer.endpoint.toString()
+    const endpoint = endpointKey(peer.endpoint)
     if (this.#byEndpoint.get(endpoint) === peer) this.#byEndpoint.delete(endpoint)
     if (this.#latest === peer) this.#latest = undefined
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SeededRandom, randomBelow, randomFraction } from '../../src/core/index.js'
-import { createNode, type Peer, type Stream, type StreamError } from '../../src/stream/index.js'
+import { createNode, type Peer, type Stream, type StreamError, type StreamNode } from '../../src/stream/index.js'
 import { SimulatedNetwork, forSeeds } from '../../src/testing/index.js'
 import { badPath, nodeOn, repeat, seedsOf } from './support/stream-nodes.js'
 
@@ -93,6 +93,30 @@ describe('joining', () => {
     expect(codes).toEqual(['joined', 'ERR_CONNECT_REFUSED', 'ERR_CONNECT_TIMEOUT'])
     expect(server.node.stats().dropped.integrity).toBeGreaterThan(0)
     for (const { node } of [server, ...nodes]) node.destroy()
+  })
+
+  test('a node has no more peers than it may, whoever asks', async () => {
+    const network = new SimulatedNetwork(1)
+    const [a, b, c] = [network.addHost({ name: 'a' }), network.addHost({ name: 'b' }), network.addHost({ name: 'c' })]
+    const one = nodeOn(a, { maxPeers: 1 }, { port: PORT })
+    const others = [nodeOn(b, {}, { port: PORT }), nodeOn(c, {}, { port: PORT })]
+    const ends: string[] = []
+    const note = (who: StreamNode, endpoint: { address: string; port: number }): void =>
+      void who.connect(endpoint).then(
+        ({ name }) => ends.push(`joined ${name}`),
+        ({ code, reason, message }: StreamError) => ends.push(`${code} ${reason} ${message.includes('maxPeers')}`),
+      )
+    for (const { endpoint } of others) note(one.node, endpoint)
+    // The first of them asks as well: there is a place for it.
+    for (const { node } of others) note(node, one.endpoint)
+    await network.clock.advanceAsync(1000)
+    expect(ends.sort()).toEqual(['ERR_CONNECT_REFUSED full false', 'ERR_CONNECT_REFUSED full true', 'joined a', 'joined b'])
+    expect(one.node.peers().map(({ name }) => name)).toEqual(['b'])
+    one.node.peers()[0]!.leave()
+    note(one.node, others[1]!.endpoint)
+    await network.clock.advanceAsync(1000)
+    expect(ends.at(-1)).toBe('joined c')
+    for (const { node } of [one, ...others]) node.destroy()
   })
 
   test('hellos without a cookie leave nothing behind, and are answered with less than they bring', () => {
