@@ -207,7 +207,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
       receivers: this.#receivers.members.length,
       sendQueuePackets: this.#sending.queuedPackets,
       roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
-      limitedBy: this.#path.limit(this.#sending.hasWork, this.#sending.isWindowFull),
+      limitedBy: this.#path.limit(this.#sending.hasWork, this.#sending.refusedBy),
     }
   }
 
@@ -369,8 +369,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** Lets go of receivers that hold the others up, if that is what the user wants. */
   #dropSlow(nowMs: number): void {
-    const { queuedPackets, isWindowFull } = this.#sending
-    for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, isWindowFull, nowMs)) {
+    const { queuedPackets, refusedBy } = this.#sending
+    for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, refusedBy !== undefined, nowMs)) {
       member.peer.sendReset(member, RESET_REASON.slow)
       this.#forget(member, new StreamError('ERR_RECEIVER_SLOW', `${member.peer.endpoint.toString()} held the others up`))
     }

@@ -1,6 +1,7 @@
 import type { FrameSlot } from './frame-pool.js'
 import { longMessage, withoutWritten, type LongMessage } from './frame-writer.js'
 import { NO_RING, type PacketRing } from './packet-ring.js'
+import type { Refusal } from './path.js'
 import type { SendCounters, SendingContext } from './sending.js'
 
 export interface SendBufferOptions {
@@ -32,6 +33,8 @@ export class SendBuffer {
   /** Is the last frame open for more? */
   #isFilling = false
   #isRefusing = false
+  /** What there was none of when a frame was wanted last. */
+  #lack: Refusal = 'window'
   /** The rest of a message that had no room: a copy, in memory that is used again. */
   #rest: (LongMessage & { memory: ArrayBuffer }) | undefined
   #restMemory: ArrayBuffer | undefined
@@ -48,9 +51,9 @@ export class SendBuffer {
     return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(windowBytes / this.#context.path.frameBytes)))
   }
 
-  /** Was a message refused since there was room? */
-  get isRefusing(): boolean {
-    return this.#isRefusing
+  /** Why a message was refused since there was room. */
+  get refusedBy(): Refusal | undefined {
+    return this.#isRefusing ? this.#lack : undefined
   }
 
   /** Is there more of a message than has found room? */
@@ -181,10 +184,12 @@ export class SendBuffer {
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
     const { pool, writer } = this.#context
+    this.#lack = 'window'
     if (!this.#hasRoom()) return undefined
     if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.windowPackets) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
     const slot = pool.take(this.filled === this.base)
+    this.#lack = 'memory'
     if (slot === undefined) return undefined
     if (this.#isFilling) writer.pad(this.#last())
     if (this.filled - this.base > this.ring.mask) this.ring = this.ring.grown(this.base, this.filled)
