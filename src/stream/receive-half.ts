@@ -238,7 +238,7 @@ export class ReceiveHalf {
       return
     }
     const isNext = packet === window.next
-    const slot = this.#context.pool.take(this.#isIndispensable(packet))
+    const slot = this.#context.pool.take(this.#isIndispensable(packet), end)
     if (slot === undefined) {
       this.counters.noMemory++
       return

@@ -183,12 +183,12 @@ export class SendBuffer {
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
-    const { pool, writer } = this.#context
+    const { pool, writer, path } = this.#context
     this.#lack = 'window'
     if (!this.#hasRoom()) return undefined
     if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.windowPackets) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
-    const slot = pool.take(this.filled === this.base)
+    const slot = pool.take(this.filled === this.base, path.frameBytes)
     this.#lack = 'memory'
     if (slot === undefined) return undefined
     if (this.#isFilling) writer.pad(this.#last())

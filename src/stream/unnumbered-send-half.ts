@@ -71,12 +71,12 @@ export class UnnumberedSendHalf implements Sending {
   }
 
   push(message: Uint8Array, handler: number): boolean {
-    const { pool, writer } = this.#context
+    const { pool, writer, path } = this.#context
     let slot = this.#queue.at(-1)
     if (slot === undefined || !writer.hasRoom(slot, message.length)) {
       if (slot !== undefined) writer.pad(slot)
       const isFull = this.#queue.length >= this.#windowPackets
-      slot = isFull ? undefined : pool.take(this.#queue.length === 0)
+      slot = isFull ? undefined : pool.take(this.#queue.length === 0, path.frameBytes)
       if (slot === undefined) {
         this.#refusedBy = isFull ? 'window' : 'memory'
         this.counters.messagesRefused++
