@@ -18,12 +18,12 @@ export function longMessage(message: Uint8Array, handler: number): LongMessage {
   return { memory: message.buffer, memoryAt: message.byteOffset, sourceAt: 0, offset: 0, length: message.length, handler }
 }
 
-/** The same with a copy of what is not written yet, in `memory` if that is long enough. */
-export function withoutWritten(long: LongMessage, memory: ArrayBuffer | undefined): LongMessage & { memory: ArrayBuffer } {
+/** The same with a copy of what is not written yet. */
+export function withoutWritten(long: LongMessage): LongMessage {
   const bytes = long.length - long.offset
-  const copy = memory !== undefined && memory.byteLength >= bytes ? memory : new ArrayBuffer(bytes)
-  new Uint8Array(copy).set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
-  return { ...long, memory: copy, memoryAt: 0, sourceAt: long.offset }
+  const copy = Buffer.allocUnsafeSlow(bytes)
+  copy.set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
+  return { ...long, memory: copy.buffer, memoryAt: copy.byteOffset, sourceAt: long.offset }
 }
 
 /**

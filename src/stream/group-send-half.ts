@@ -58,7 +58,9 @@ export class GroupSendHalf implements GroupSending {
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#buffer = new SendBuffer(options, context, this.counters)
+    this.#buffer = new SendBuffer(options, context, this.counters, () => {
+      if (this.#buffer.makeRoom()) owner.onDrain()
+    })
     this.#planner = new RepairPlanner(random)
   }
 

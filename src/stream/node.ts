@@ -26,6 +26,7 @@ import { Publication } from './publication.js'
 import { resolvePublicationOptions, type PublicationOptions } from './publication-options.js'
 import { StreamError } from './stream-error.js'
 import type { Stream } from './stream.js'
+import { UnsentBudget } from './unsent-memory.js'
 import { FLAG } from './wire.js'
 import { WorkLoop } from './work-loop.js'
 
@@ -52,6 +53,8 @@ export interface NodeStatistics {
   /** Memory of frames that wait, and of messages that are being put together. */
   frameMemoryBytes: number
   assemblyBytes: number
+  /** The rest of long messages that were taken: what frames had no room for yet. */
+  unsentBytes: number
 }
 
 /**
@@ -166,6 +169,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       peers: this.#peers.size,
       frameMemoryBytes: this.#host.pool.takenBytes,
       assemblyBytes: this.#host.budget.takenBytes,
+      unsentBytes: this.#host.unsent.takenBytes,
     }
   }
 
@@ -295,6 +299,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       integrity: options.integrity,
       pool: new FramePool(options.frameBytes, options.maxFrameMemoryBytes),
       budget: new AssemblyBudget(options.maxAssemblyBytes),
+      unsent: new UnsentBudget(options.maxFrameMemoryBytes),
       maxMessageBytes: options.maxMessageBytes,
       maxStreams: options.maxStreamsPerPeer,
       keepAliveMs: options.keepAliveMs,

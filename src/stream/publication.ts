@@ -34,6 +34,7 @@ import type { SpanMask } from './span-mask.js'
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamKind } from './stream-options.js'
 import { UnnumberedGroupHalf } from './unnumbered-group-half.js'
+import { UnsentShare } from './unsent-memory.js'
 import { MAX_GROUP_RECEIVERS, RESET_REASON, STATUS_FLAG } from './wire.js'
 
 /**
@@ -83,7 +84,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#maxFrameBytes = options.frameBytes
     this.#path = new Path(options.congestionControl(), options.frameBytes)
     this.#writer = new FrameWriter(options.frameBytes, host.integrity.trailerBytes)
-    const context = { path: this.#path, pool: host.pool, writer: this.#writer }
+    const context = { path: this.#path, pool: host.pool, writer: this.#writer, unsent: new UnsentShare(host.unsent) }
     const isMulticast = options.group !== undefined
     this.#sending =
       options.kind === 'fireAndForget'

@@ -35,11 +35,14 @@ export class SendBuffer {
   #isRefusing = false
   /** What there was none of when a frame was wanted last. */
   #lack: Refusal = 'window'
-  /** The rest of a message that had no room: a copy, in memory that is used again. */
-  #rest: (LongMessage & { memory: ArrayBuffer }) | undefined
-  #restMemory: ArrayBuffer | undefined
+  /** The rest of a message that had no room: a copy, of so many bytes. */
+  #rest: LongMessage | undefined
+  #restBytes = 0
+  readonly #onRoom: () => void
 
-  constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters) {
+  /** @param onRoom There is memory again: {@link makeRoom} may find that messages can be taken. */
+  constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters, onRoom: () => void) {
+    this.#onRoom = onRoom
     this.#options = options
     this.#context = context
     this.#counters = counters
@@ -85,7 +88,7 @@ export class SendBuffer {
     if (this.#rest !== undefined) {
       this.#writePieces(this.#rest)
       if (this.#rest.offset < this.#rest.length) return false
-      this.#rest = undefined
+      this.#giveRest()
     }
     if (!this.#isRefusing || !this.#hasRoomAgain()) return false
     this.#isRefusing = false
@@ -126,7 +129,8 @@ export class SendBuffer {
   dispose(): void {
     this.releaseBefore(this.filled)
     this.next = this.filled
-    this.#rest = undefined
+    this.#giveRest()
+    this.#context.unsent.cancel(this.#onRoom)
     this.#isFilling = false
   }
 
@@ -134,7 +138,6 @@ export class SendBuffer {
   trim(): void {
     if (this.base !== this.filled) return
     this.ring = NO_RING
-    if (this.#rest === undefined) this.#restMemory = undefined
   }
 
   #refuse(): false {
@@ -149,14 +152,22 @@ export class SendBuffer {
 
   /** A message of several frames: as much as there is room for; a copy of the rest waits. */
   #pushLong(message: Uint8Array, handler: number): boolean {
+    const { unsent } = this.#context
+    this.#lack = 'memory'
+    if (!unsent.take(message.length, this.#onRoom)) return false
     const long = longMessage(message, handler)
     this.#writePieces(long)
+    this.#restBytes = long.offset === 0 ? 0 : long.length - long.offset
+    unsent.give(message.length - this.#restBytes)
     if (long.offset === 0) return false
-    if (long.offset < long.length) {
-      this.#rest = withoutWritten(long, this.#restMemory)
-      this.#restMemory = this.#rest.memory
-    }
+    if (long.offset < long.length) this.#rest = withoutWritten(long)
     return true
+  }
+
+  #giveRest(): void {
+    this.#rest = undefined
+    this.#context.unsent.give(this.#restBytes)
+    this.#restBytes = 0
   }
 
   #writePieces(long: LongMessage): void {

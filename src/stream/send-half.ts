@@ -54,7 +54,9 @@ export class SendHalf implements Sending {
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#buffer = new SendBuffer(options, context, this.counters)
+    this.#buffer = new SendBuffer(options, context, this.counters, () => {
+      if (this.#buffer.makeRoom()) owner.onDrain()
+    })
   }
 
   get deadlineMs(): number {

@@ -2,6 +2,7 @@ import type { PacketRange } from './control-frame.js'
 import type { FrameSlot } from './frame-pool.js'
 import type { FrameSource } from './frame-share.js'
 import type { FrameWriter } from './frame-writer.js'
+import type { UnsentShare } from './unsent-memory.js'
 import type { Path, Refusal } from './path.js'
 
 /** The sending direction of a stream, numbered or not. Pure: time comes in, frames go out. */
@@ -45,6 +46,8 @@ export interface SendingContext {
   readonly path: Path
   readonly pool: FrameSource
   readonly writer: FrameWriter
+  /** For the rest of messages that frames have no room for yet. */
+  readonly unsent: UnsentShare
 }
 
 /** What a sending direction needs of its stream. */

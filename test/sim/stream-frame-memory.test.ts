@@ -48,3 +48,39 @@ test.each<[string, PathOptions, Partial<NodeOptions>, Partial<NodeOptions>]>([
   const { packetsRetransmitted, packetsSent } = stream.stats()
   expect(packetsRetransmitted).toBeLessThan(0.2 * packetsSent)
 })
+
+test('what frames have no room for is bounded and told, and everybody gets on', async () => {
+  const network = new SimulatedNetwork(1, { path: { latencyMs: 2 } })
+  const maxFrameMemoryBytes = 1 << 20
+  const client = nodeOn(network.addHost(), { maxFrameMemoryBytes, congestionControl: fixedRate(1e8) })
+  onTestFinished(() => client.node.destroy())
+  let received = 0
+  const streams: Stream[] = []
+  for (let i = 0; i < 2; i++) {
+    const server = nodeOn(network.addHost())
+    onTestFinished(() => server.node.destroy())
+    server.node.on('stream', (stream) => stream.on('message', () => received++))
+    const joined = client.node.connect(server.endpoint)
+    await network.clock.advanceAsync(100)
+    const peer = await joined
+    for (let j = 0; j < 20; j++) streams.push(peer.openStream({ windowBytes: 30_000 }))
+  }
+  const message = Buffer.alloc(400_000)
+  let refused = 0
+  for (const stream of streams) {
+    let sent = 0
+    const more = (): void => {
+      for (; sent < 2; sent++) if (!stream.send(message)) return void refused++
+    }
+    stream.on('drain', more)
+    more()
+  }
+  const { unsentBytes } = client.node.stats()
+  expect(unsentBytes).toBeGreaterThan(300_000)
+  expect(unsentBytes).toBeLessThanOrEqual(maxFrameMemoryBytes)
+  expect(refused).toBe(40)
+  expect(streams.at(-1)!.stats().limitedBy).toBe('memory')
+  await network.clock.runUntilTrueAsync(() => received === 80, 60_000)
+  expect(received).toBe(80)
+  expect(client.node.stats().unsentBytes).toBe(0)
+})
