@@ -143,7 +143,7 @@ export class Delivery implements AssemblyOwner {
 
   /** Its reader stopped in the middle of a frame. Memory for the rest is always to be had: it is one frame. */
   #keepRest(frame: Buffer, end: number): void {
-    const slot = this.#context.pool.take(true)!
+    const slot = this.#context.pool.take(true, end)!
     slot.fill(frame, end)
     slot.cursor = this.#assembly.at
     this.#window.putBack(slot)

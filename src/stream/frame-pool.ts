@@ -30,40 +30,71 @@ export class FrameSlot {
   }
 }
 
-/** The frame slots of a node: bounded, used again, and many in one piece of memory, which the processor's caches like. */
+/** The frame slots of a node: bounded, and used again. A slot is as long as its frame, or a little longer. */
 export class FramePool {
+  /** The longest frames there are. */
   readonly slotBytes: number
-  readonly #maxSlots: number
-  readonly #free: FrameSlot[] = []
-  #taken = 0
-  /** Slots to make the next time that there is none. */
-  #nextSlots = MIN_SLOTS
+  readonly #maxBytes: number
+  /** By length, ascending. */
+  readonly #shelves: readonly Shelf[]
+  #takenBytes = 0
 
   constructor(slotBytes: number, maxBytes: number) {
     this.slotBytes = slotBytes
-    this.#maxSlots = Math.max(1, Math.floor(maxBytes / slotBytes))
+    this.#maxBytes = Math.max(slotBytes, maxBytes)
+    this.#shelves = [...USUAL_SLOT_BYTES.filter((bytes) => bytes < slotBytes), slotBytes].map((bytes) => new Shelf(bytes))
   }
 
   get takenBytes(): number {
-    return this.#taken * this.slotBytes
+    return this.#takenBytes
   }
 
-  /** How many may still be taken; less than 0 when some were indispensable. */
-  get freeSlots(): number {
-    return this.#maxSlots - this.#taken
+  /** How many bytes may still be taken; less than 0 when some were indispensable. */
+  get freeBytes(): number {
+    return this.#maxBytes - this.#takenBytes
   }
 
-  /** Undefined at the bound, unless the caller could not go on without. */
-  take(isIndispensable: boolean): FrameSlot | undefined {
-    if (this.#taken >= this.#maxSlots && !isIndispensable) return undefined
-    this.#taken++
-    if (this.#free.length === 0) this.#make()
-    return this.#free.pop()
+  /** For a frame of so many bytes. Undefined at the bound, unless the caller could not go on without. */
+  take(isIndispensable: boolean, bytes = this.slotBytes): FrameSlot | undefined {
+    const shelf = this.#shelfFor(bytes)
+    if (this.#takenBytes + shelf.slotBytes > this.#maxBytes && !isIndispensable) return undefined
+    this.#takenBytes += shelf.slotBytes
+    return shelf.take()
   }
 
   give(slot: FrameSlot): void {
-    this.#taken--
-    if (this.#free.length < MAX_FREE_SLOTS) this.#free.push(slot)
+    this.#takenBytes -= slot.memory.length
+    this.#shelfFor(slot.memory.length).give(slot)
+  }
+
+  #shelfFor(bytes: number): Shelf {
+    const shelves = this.#shelves
+    let at = 0
+    while (at < shelves.length - 1 && shelves[at]!.slotBytes < bytes) at++
+    return shelves[at]!
+  }
+}
+
+/** Slots of one length that nobody has taken: many are in one piece of memory, which the processor's caches like. */
+class Shelf {
+  readonly slotBytes: number
+  readonly #free: FrameSlot[] = []
+  readonly #maxSlots: number
+  /** Slots to make the next time that there is none. */
+  #nextSlots = MIN_SLOTS
+
+  constructor(slotBytes: number) {
+    this.slotBytes = slotBytes
+    this.#maxSlots = Math.ceil(MAX_FREE_BYTES / slotBytes)
+  }
+
+  take(): FrameSlot {
+    if (this.#free.length === 0) this.#make()
+    return this.#free.pop()!
+  }
+
+  give(slot: FrameSlot): void {
+    if (this.#free.length < this.#maxSlots) this.#free.push(slot)
   }
 
   #make(): void {
@@ -77,8 +108,10 @@ export class FramePool {
   }
 }
 
-/** Some 12 MB of Ethernet's frames that a node keeps for the next burst. */
-const MAX_FREE_SLOTS = 8192
+/** Frames that path MTUs lead to: Ethernet, 4 and 9 KB, and longer ones. */
+const USUAL_SLOT_BYTES = [1472, 4052, 8152, 8952, 16_384, 32_768]
+/** What a node keeps of each length for the next burst. */
+const MAX_FREE_BYTES = 12 << 20
 /** A node that sends little keeps little. */
 const MIN_SLOTS = 4
 const MAX_PIECE_BYTES = 65_536

@@ -2,9 +2,10 @@ import type { FramePool, FrameSlot } from './frame-pool.js'
 
 /** Where frame slots come from: the pool of a node, or a peer's share of it. */
 export interface FrameSource {
+  /** The longest frames there are. */
   readonly slotBytes: number
-  /** Undefined at the bound, unless the caller could not go on without. */
-  take(isIndispensable: boolean): FrameSlot | undefined
+  /** For a frame of so many bytes, by default the longest. Undefined at the bound, unless the caller could not go on without. */
+  take(isIndispensable: boolean, bytes?: number): FrameSlot | undefined
   give(slot: FrameSlot): void
 }
 
@@ -15,22 +16,22 @@ export interface FrameSource {
 export class FrameShare implements FrameSource {
   readonly slotBytes: number
   readonly #pool: FramePool
-  #taken = 0
+  #takenBytes = 0
 
   constructor(pool: FramePool) {
     this.slotBytes = pool.slotBytes
     this.#pool = pool
   }
 
-  take(isIndispensable: boolean): FrameSlot | undefined {
-    if (this.#taken >= this.#pool.freeSlots && !isIndispensable) return undefined
-    const slot = this.#pool.take(isIndispensable)
-    if (slot !== undefined) this.#taken++
+  take(isIndispensable: boolean, bytes = this.slotBytes): FrameSlot | undefined {
+    if (this.#takenBytes >= this.#pool.freeBytes && !isIndispensable) return undefined
+    const slot = this.#pool.take(isIndispensable, bytes)
+    if (slot !== undefined) this.#takenBytes += slot.memory.length
     return slot
   }
 
   give(slot: FrameSlot): void {
-    this.#taken--
+    this.#takenBytes -= slot.memory.length
     this.#pool.give(slot)
   }
 }

@@ -18,12 +18,12 @@ export function longMessage(message: Uint8Array, handler: number): LongMessage {
   return { memory: message.buffer, memoryAt: message.byteOffset, sourceAt: 0, offset: 0, length: message.length, handler }
 }
 
-/** The same with a copy of what is not written yet, in `memory` if that is long enough. */
-export function withoutWritten(long: LongMessage, memory: ArrayBuffer | undefined): LongMessage & { memory: ArrayBuffer } {
+/** The same with a copy of what is not written yet. */
+export function withoutWritten(long: LongMessage): LongMessage {
   const bytes = long.length - long.offset
-  const copy = memory !== undefined && memory.byteLength >= bytes ? memory : new ArrayBuffer(bytes)
-  new Uint8Array(copy).set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
-  return { ...long, memory: copy, memoryAt: 0, sourceAt: long.offset }
+  const copy = Buffer.allocUnsafeSlow(bytes)
+  copy.set(new Uint8Array(long.memory, long.memoryAt + long.offset - long.sourceAt, bytes))
+  return { ...long, memory: copy.buffer, memoryAt: copy.byteOffset, sourceAt: long.offset }
 }
 
 /**
@@ -56,7 +56,7 @@ export class FrameWriter {
 
   /** Is there room for all of a message that is not cut? */
   hasRoom(slot: FrameSlot, messageBytes: number): boolean {
-    return slot.length + CHUNK_BYTES + messageBytes <= this.limit
+    return slot.length + CHUNK_BYTES + messageBytes <= this.#limitOf(slot)
   }
 
   /** After {@link hasRoom}. */
@@ -74,7 +74,7 @@ export class FrameWriter {
 
   /** May a piece of a message that is cut go here, or is what is left not worth it? */
   isWorthAPiece(slot: FrameSlot): boolean {
-    return this.limit - slot.length >= MIN_PIECE_BYTES
+    return this.#limitOf(slot) - slot.length >= MIN_PIECE_BYTES
   }
 
   /** Writes as much of the message as there is room for, and moves its `offset`. */
@@ -83,7 +83,7 @@ export class FrameWriter {
     const { offset, length } = long
     const isFirst = offset === 0
     const at = slot.length + (isFirst ? FIRST_CHUNK_BYTES : CHUNK_BYTES)
-    const pieceBytes = Math.min(this.limit - at, length - offset)
+    const pieceBytes = Math.min(this.#limitOf(slot) - at, length - offset)
     const isLast = offset + pieceBytes === length
     memory[slot.length] = CHUNK_FLAG.present | (isFirst ? CHUNK_FLAG.first : 0) | (isLast ? CHUNK_FLAG.last : 0)
     memory[slot.length + 1] = long.handler
@@ -97,11 +97,16 @@ export class FrameWriter {
   /** More follows: makes the frame as long as the one before if it is only a little shorter, so that both leave together (offload). */
   pad(slot: FrameSlot): void {
     const missing = this.#previousLength - slot.length
-    if (missing > 0 && missing <= MAX_PADDING_BYTES) {
+    if (missing > 0 && missing <= MAX_PADDING_BYTES && this.#previousLength <= this.#limitOf(slot)) {
       slot.memory.fill(0, slot.length, this.#previousLength)
       slot.length = this.#previousLength
     }
     this.#previousLength = slot.length
+  }
+
+  /** A frame that was begun before the path became wider has no room for more. */
+  #limitOf(slot: FrameSlot): number {
+    return Math.min(this.limit, slot.memory.length - this.#trailerBytes)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../core/index.js'
 import type { ControlFrame, PacketRange, StatusFrame } from './control-frame.js'
 import type { StreamHost } from './host.js'
+import { LOSS_MEMORY_PACKETS } from './path.js'
 import { Repetition } from './repetition.js'
 import type { SendingContext } from './sending.js'
 import { SentAgain } from './sent-again.js'
@@ -91,6 +92,3 @@ export class GroupMember {
     this.#owner.onPeerGone(this, error)
   }
 }
-
-/** What was longer ago hardly counts. */
-const LOSS_MEMORY_PACKETS = 512

@@ -45,6 +45,7 @@ export class GroupReceivers {
     const consumed = sending.fromWire(frame.consumed)
     if (next > sending.next || consumed > next || frame.beyond > sending.next - next) return undefined
     const lost = member.countLosses(sending.fromWire(frame.highest), frame.missed)
+    sending.counters.packetsFoundLost += lost
     if (consumed > member.consumed) member.progressMs = nowMs
     member.next = Math.max(member.next, next)
     member.consumed = Math.max(member.consumed, consumed)

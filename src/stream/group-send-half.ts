@@ -10,6 +10,7 @@ import {
   type GroupSendingOwner,
 } from './group-sending.js'
 import { fromWire, toWire } from './packet-ring.js'
+import type { Refusal } from './path.js'
 import { RepairPlanner, type Echo, type RepairJob } from './repair-planner.js'
 import { SendBuffer, type SendBufferOptions } from './send-buffer.js'
 import { Sent, emptySendCounters, type Heartbeat, type SendingContext } from './sending.js'
@@ -57,7 +58,9 @@ export class GroupSendHalf implements GroupSending {
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#buffer = new SendBuffer(options, context, this.counters)
+    this.#buffer = new SendBuffer(options, context, this.counters, () => {
+      if (this.#buffer.makeRoom()) owner.onDrain()
+    })
     this.#planner = new RepairPlanner(random)
   }
 
@@ -81,8 +84,8 @@ export class GroupSendHalf implements GroupSending {
     return this.#buffer.filled - this.#buffer.base
   }
 
-  get isWindowFull(): boolean {
-    return this.#buffer.isRefusing
+  get refusedBy(): Refusal | undefined {
+    return this.#buffer.refusedBy
   }
 
   get base(): number {

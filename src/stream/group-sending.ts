@@ -1,6 +1,7 @@
 import type { PacketRange } from './control-frame.js'
 import type { GroupMember } from './group-member.js'
 import type { FrameSlot } from './frame-pool.js'
+import type { Refusal } from './path.js'
 import type { Echo } from './repair-planner.js'
 import type { Heartbeat, SendCounters, Sent } from './sending.js'
 import type { SpanMask } from './span-mask.js'
@@ -18,7 +19,6 @@ export interface GroupProgress {
 export interface GroupSendCounters extends SendCounters {
   /** Repairs sent, each the XOR of several packets. */
   repairsSent: number
-  naksReceived: number
   nakEchoesSent: number
 }
 
@@ -33,7 +33,7 @@ export interface GroupSending {
   readonly hasRepairs: boolean
   readonly isEnded: boolean
   readonly queuedPackets: number
-  readonly isWindowFull: boolean
+  readonly refusedBy: Refusal | undefined
   /** The oldest packet that is kept, the first that never left, the first that does not exist. */
   readonly base: number
   readonly next: number
@@ -64,5 +64,5 @@ export interface GroupSendingOwner {
 }
 
 export function emptyGroupSendCounters(base: SendCounters): GroupSendCounters {
-  return Object.assign(base, { repairsSent: 0, naksReceived: 0, nakEchoesSent: 0 })
+  return Object.assign(base, { repairsSent: 0, nakEchoesSent: 0 })
 }

@@ -47,14 +47,14 @@ export class GroupTransmitter {
     writeDataHeader(slot.header, this.#route, flags, transmission, this.#group, isNumbered ? packet : 0, this.timestamp)
     const frame = slot.view(slot.length + integrity.trailerBytes)
     integrity.seal(frame)
-    if (this.#endpoint !== undefined) return this.#spend(frame, this.#host.sendToGroup(frame, this.#endpoint))
+    if (this.#endpoint !== undefined) return this.#spend(frame.length, this.#host.sendToGroup(frame, this.#endpoint))
     for (let at = Math.min(this.#resumeAt, members.length); at < members.length; at++) {
       const member = members[at]!
       if (!isNumbered) member.peer.sending.path.hasUnconfirmed ||= frame.length > MIN_FRAME_BYTES
       const isSent =
         frame.length > member.peer.sending.path.frameBytes && isNumbered
           ? this.toOne(member, slot, packet, transmission)
-          : this.#spend(frame, this.#host.sendFrame(frame, member.peer.endpoint))
+          : this.#spend(frame.length, this.#host.sendFrame(frame, member.peer.endpoint))
       if (isSent) continue
       this.#resumeAt = at
       return false
@@ -71,9 +71,7 @@ export class GroupTransmitter {
       this.#single.set(member, (single = new Transmitter(this.#host, NOBODY, endpoint, sending.path)))
     }
     single.timestamp = this.timestamp
-    if (!single.transmit(slot, FLAG.opener, this.#group, packet, transmission)) return false
-    this.#path.spend(slot.length)
-    return true
+    return this.#spend(slot.length, single.transmit(slot, FLAG.opener, this.#group, packet, transmission))
   }
 
   repair(packet: number, mask: SpanMask, slotOf: (index: number) => FrameSlot): boolean {
@@ -82,11 +80,12 @@ export class GroupTransmitter {
     const end = encodeRepair(this.#repair, mask, slotOf)
     const frame = this.#repair.subarray(0, end + integrity.trailerBytes)
     integrity.seal(frame)
-    return this.#spend(frame, this.#host.sendToGroup(frame, this.#endpoint!))
+    return this.#spend(frame.length, this.#host.sendToGroup(frame, this.#endpoint!))
   }
 
-  #spend(frame: Buffer, isSent: boolean): boolean {
-    if (isSent) this.#path.spend(frame.length)
+  #spend(bytes: number, isSent: boolean): boolean {
+    this.#path.isLinkFull = !isSent
+    if (isSent) this.#path.spend(bytes)
     return isSent
   }
 }

@@ -6,6 +6,7 @@ import type { FramePool } from './frame-pool.js'
 import type { Integrity } from './integrity.js'
 import type { NodeId } from './node-id.js'
 import type { StreamError } from './stream-error.js'
+import type { UnsentBudget } from './unsent-memory.js'
 
 /** What peers and streams need of their node. It knows what the items are that it is given. */
 export interface StreamHost {
@@ -15,6 +16,7 @@ export interface StreamHost {
   /** What a path to `endpoint` carries in one piece, as far as the link knows. */
   unfragmentedBytes(endpoint: Endpoint): number
   readonly budget: AssemblyBudget
+  readonly unsent: UnsentBudget
   readonly maxMessageBytes: number
   readonly maxStreams: number
   readonly keepAliveMs: number

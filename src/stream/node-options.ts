@@ -44,7 +44,7 @@ export interface NodeOptions {
   congestionControl?: CongestionControlFactory
   /** The longest message, to send and to receive. Default 16 MiB. A longer one resets its stream. */
   maxMessageBytes?: number
-  /** For frames that wait, of all streams together. Default 256 MiB. */
+  /** For frames that wait, of all streams together; and as much again for what long messages have beyond that. Default 256 MiB. */
   maxFrameMemoryBytes?: number
   /**
    * For messages that are being put together, and an eighth of it for noting which packets are missing, of all streams together. A message

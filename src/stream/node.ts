@@ -28,6 +28,7 @@ import { resolvePublicationOptions, type PublicationOptions } from './publicatio
 import type { Introduction } from './session.js'
 import { StreamError } from './stream-error.js'
 import type { Stream } from './stream.js'
+import { UnsentBudget } from './unsent-memory.js'
 import { FLAG } from './wire.js'
 import { WorkLoop } from './work-loop.js'
 
@@ -54,6 +55,8 @@ export interface NodeStatistics {
   /** Memory of frames that wait, and of messages that are being put together. */
   frameMemoryBytes: number
   assemblyBytes: number
+  /** The rest of long messages that were taken: what frames had no room for yet. */
+  unsentBytes: number
 }
 
 /**
@@ -169,6 +172,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       peers: this.#peers.size,
       frameMemoryBytes: this.#host.pool.takenBytes,
       assemblyBytes: this.#host.budget.takenBytes,
+      unsentBytes: this.#host.unsent.takenBytes,
     }
   }
 
@@ -293,6 +297,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       integrity: options.integrity,
       pool: new FramePool(options.frameBytes, options.maxFrameMemoryBytes),
       budget: new AssemblyBudget(options.maxAssemblyBytes),
+      unsent: new UnsentBudget(options.maxFrameMemoryBytes),
       maxMessageBytes: options.maxMessageBytes,
       maxStreams: options.maxStreamsPerPeer,
       keepAliveMs: options.keepAliveMs,

@@ -1,8 +1,14 @@
 import type { CongestionControl } from './congestion-control.js'
 import { RoundTrip } from './round-trip.js'
 
-/** What keeps a sender from sending more. */
-export type SendLimit = 'nothing' | 'window' | 'congestion' | 'pace'
+/** Why a message is not taken: the receiver's user has to read first, or this node has no memory for frames. */
+export type Refusal = 'window' | 'memory'
+
+/**
+ * What keeps a sender from sending more: nothing; why messages are not taken; the congestion control's window or the pace; the link, which
+ * takes no more for now.
+ */
+export type SendLimit = 'nothing' | Refusal | 'congestion' | 'pace' | 'link'
 
 /** The way to a peer: how long it is, how much may be on it, and how fast that may leave. Shared by the peer's streams. */
 export class Path {
@@ -22,6 +28,10 @@ export class Path {
   /** Was the window, not the user, what held back the last packet? */
   isWindowLimited = false
   isPaceLimited = false
+  /** Did the link refuse the latest frame? */
+  isLinkFull = false
+  /** Which share of the packets was lost on the way, those sent again included; smoothed. */
+  lossRate = 0
   /** Packets that may leave although the window is full. */
   #probePackets = 0
   #probeAgainMs = -Infinity
@@ -84,11 +94,12 @@ export class Path {
     return !this.isPaceLimited
   }
 
-  /** What keeps more from leaving: `isWaiting`: something would leave; `isFull`: more was not taken. */
-  limit(isWaiting: boolean, isFull: boolean): SendLimit {
+  /** What keeps more from leaving: `isWaiting`: something would leave; `refusal`: why more was not taken. */
+  limit(isWaiting: boolean, refusal: Refusal | undefined): SendLimit {
+    if (isWaiting && this.isLinkFull) return 'link'
     if (isWaiting && this.isWindowLimited) return 'congestion'
     if (isWaiting && this.isPaceLimited) return 'pace'
-    return isFull ? 'window' : 'nothing'
+    return refusal ?? 'nothing'
   }
 
   spend(bytes: number): void {
@@ -102,7 +113,13 @@ export class Path {
     return this.#dueMs
   }
 
+  /** A packet is taken to be lost. */
+  onLost(): void {
+    this.lossRate += (1 - this.lossRate) / LOSS_MEMORY_PACKETS
+  }
+
   onAcknowledged(packets: number, nowMs: number): void {
+    this.lossRate *= Math.exp(-packets / LOSS_MEMORY_PACKETS)
     // Limited in slow start is who used half of the window: acknowledgements come in bursts.
     const isLimited = (this.inFlightPackets + packets) * 2 >= this.congestion.windowPackets
     this.congestion.onAcknowledged(packets, nowMs, this.roundTrip, isLimited)
@@ -113,6 +130,8 @@ export class Path {
   }
 }
 
+/** What was longer ago hardly counts. */
+export const LOSS_MEMORY_PACKETS = 512
 /** No timer is so exact, and time is to go on. */
 const PACE_STEP_MS = 0.25
 /** What may be saved up while timers are late: they come to a millisecond. */

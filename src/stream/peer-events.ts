@@ -19,18 +19,24 @@ export interface PeerStatistics {
   /** Packets sent that have neither arrived nor are known to be lost, and how many may be. */
   inFlightPackets: number
   windowPackets: number
+  /** Which share of the packets to it was lost on the way, as far as found out; of the last hundreds, of all streams. */
+  lossRate: number
   /** The longest frame sent to it. */
   frameBytes: number
   streams: number
 }
 
-export function peerStatistics({ roundTrip, inFlightPackets, congestion, frameBytes }: Path, streams: number): PeerStatistics {
+export function peerStatistics(
+  { roundTrip, inFlightPackets, congestion, lossRate, frameBytes }: Path,
+  streams: number,
+): PeerStatistics {
   return {
     roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
     roundTripVariationMs: roundTrip.variationMs,
     minRoundTripMs: roundTrip.minMs,
     inFlightPackets,
     windowPackets: congestion.windowPackets,
+    lossRate,
     frameBytes,
     streams,
   }

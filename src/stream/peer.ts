@@ -27,6 +27,7 @@ import type { StreamPeer } from './stream-peer.js'
 import { StreamTable, type Numbered } from './stream-table.js'
 import { Stream } from './stream.js'
 import { Transmitter } from './transmitter.js'
+import { UnsentShare } from './unsent-memory.js'
 import { BYE_REASON, FLAG, MIN_FRAME_BYTES, RESET_REASON, TYPE } from './wire.js'
 
 /** Another node that has been joined. It lives until it is closed, leaves, starts anew, or falls silent. */
@@ -69,7 +70,8 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
     const { maxMessageBytes } = host
     const pool = new FrameShare(host.pool)
-    this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
+    const writer = new FrameWriter(usual, host.integrity.trailerBytes)
+    this.sending = { path: this.#path, pool, writer, unsent: new UnsentShare(host.unsent) }
     this.receiving = { roundTrip: this.#path.roundTrip, pool, memory: new AssemblyShare(host.budget), maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
     this.#resets = new PendingResets(RESETS_PER_STREAM * host.maxStreams)

@@ -78,7 +78,7 @@ export class Pieces {
     if (known !== undefined) return known.totalBytes === totalBytes ? known : null
     // What finds no place is asked for again, when others are done.
     const mayTake = isIndispensable || this.#partials.size < MAX_PARTIALS
-    const slot = mayTake ? this.#pool.take(isIndispensable) : undefined
+    const slot = mayTake ? this.#pool.take(isIndispensable, DATA_HEADER_BYTES + totalBytes) : undefined
     if (slot === undefined) return undefined
     const partial = { slot, totalBytes, ranges: [] }
     this.#partials.set(packet, partial)

@@ -36,6 +36,7 @@ import type { SpanMask } from './span-mask.js'
 import { StreamError, resetError } from './stream-error.js'
 import type { StreamKind } from './stream-options.js'
 import { UnnumberedGroupHalf } from './unnumbered-group-half.js'
+import { UnsentShare } from './unsent-memory.js'
 import { MAX_GROUP_RECEIVERS, RESET_REASON, STATUS_FLAG } from './wire.js'
 
 /**
@@ -86,7 +87,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#maxFrameBytes = options.frameBytes
     this.#path = new Path(options.congestionControl(), options.frameBytes)
     this.#writer = new FrameWriter(options.frameBytes, host.integrity.trailerBytes)
-    const context = { path: this.#path, pool: host.pool, writer: this.#writer }
+    const context = { path: this.#path, pool: host.pool, writer: this.#writer, unsent: new UnsentShare(host.unsent) }
     const isMulticast = options.group !== undefined
     this.#sending =
       options.kind === 'fireAndForget'
@@ -213,7 +214,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
       receivers: this.#receivers.members.length,
       sendQueuePackets: this.#sending.queuedPackets,
       roundTripMs: roundTrip.hasSample ? roundTrip.smoothedMs : undefined,
-      limitedBy: this.#path.limit(this.#sending.hasWork, this.#sending.isWindowFull),
+      limitedBy: this.#path.limit(this.#sending.hasWork, this.#sending.refusedBy),
     }
   }
 
@@ -375,8 +376,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 
   /** Lets go of receivers that hold the others up, if that is what the user wants. */
   #dropSlow(nowMs: number): void {
-    const { queuedPackets, isWindowFull } = this.#sending
-    for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, isWindowFull, nowMs)) {
+    const { queuedPackets, refusedBy } = this.#sending
+    for (const member of this.#slow.take(this.#receivers.members, queuedPackets > 0, refusedBy !== undefined, nowMs)) {
       member.peer.sendReset(member, RESET_REASON.slow)
       this.#forget(member, new StreamError('ERR_RECEIVER_SLOW', `${member.peer.endpoint.toString()} held the others up`))
     }

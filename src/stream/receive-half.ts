@@ -245,7 +245,7 @@ export class ReceiveHalf {
     const window = this.#window
     if (!this.#isInWindow(packet)) return
     const isNext = packet === window.next
-    const slot = this.#context.pool.take(this.#isIndispensable(packet))
+    const slot = this.#context.pool.take(this.#isIndispensable(packet), end)
     if (slot === undefined) {
       this.counters.noMemory++
       return

@@ -1,6 +1,7 @@
 import type { FrameSlot } from './frame-pool.js'
 import { longMessage, withoutWritten, type LongMessage } from './frame-writer.js'
 import { NO_RING, type PacketRing } from './packet-ring.js'
+import type { Refusal } from './path.js'
 import type { SendCounters, SendingContext } from './sending.js'
 
 export interface SendBufferOptions {
@@ -32,11 +33,16 @@ export class SendBuffer {
   /** Is the last frame open for more? */
   #isFilling = false
   #isRefusing = false
-  /** The rest of a message that had no room: a copy, in memory that is used again. */
-  #rest: (LongMessage & { memory: ArrayBuffer }) | undefined
-  #restMemory: ArrayBuffer | undefined
+  /** What there was none of when a frame was wanted last. */
+  #lack: Refusal = 'window'
+  /** The rest of a message that had no room: a copy, of so many bytes. */
+  #rest: LongMessage | undefined
+  #restBytes = 0
+  readonly #onRoom: () => void
 
-  constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters) {
+  /** @param onRoom There is memory again: {@link makeRoom} may find that messages can be taken. */
+  constructor(options: SendBufferOptions, context: SendingContext, counters: SendCounters, onRoom: () => void) {
+    this.#onRoom = onRoom
     this.#options = options
     this.#context = context
     this.#counters = counters
@@ -48,9 +54,9 @@ export class SendBuffer {
     return Math.min(windowPackets, Math.max(MIN_WINDOW_PACKETS, Math.floor(windowBytes / this.#context.path.frameBytes)))
   }
 
-  /** Was a message refused since there was room? */
-  get isRefusing(): boolean {
-    return this.#isRefusing
+  /** Why a message was refused since there was room. */
+  get refusedBy(): Refusal | undefined {
+    return this.#isRefusing ? this.#lack : undefined
   }
 
   /** Is there more of a message than has found room? */
@@ -82,7 +88,7 @@ export class SendBuffer {
     if (this.#rest !== undefined) {
       this.#writePieces(this.#rest)
       if (this.#rest.offset < this.#rest.length) return false
-      this.#rest = undefined
+      this.#giveRest()
     }
     if (!this.#isRefusing || !this.#hasRoomAgain()) return false
     this.#isRefusing = false
@@ -123,7 +129,8 @@ export class SendBuffer {
   dispose(): void {
     this.releaseBefore(this.filled)
     this.next = this.filled
-    this.#rest = undefined
+    this.#giveRest()
+    this.#context.unsent.cancel(this.#onRoom)
     this.#isFilling = false
   }
 
@@ -131,7 +138,6 @@ export class SendBuffer {
   trim(): void {
     if (this.base !== this.filled) return
     this.ring = NO_RING
-    if (this.#rest === undefined) this.#restMemory = undefined
   }
 
   #refuse(): false {
@@ -146,14 +152,22 @@ export class SendBuffer {
 
   /** A message of several frames: as much as there is room for; a copy of the rest waits. */
   #pushLong(message: Uint8Array, handler: number): boolean {
+    const { unsent } = this.#context
+    this.#lack = 'memory'
+    if (!unsent.take(message.length, this.#onRoom)) return false
     const long = longMessage(message, handler)
     this.#writePieces(long)
+    this.#restBytes = long.offset === 0 ? 0 : long.length - long.offset
+    unsent.give(message.length - this.#restBytes)
     if (long.offset === 0) return false
-    if (long.offset < long.length) {
-      this.#rest = withoutWritten(long, this.#restMemory)
-      this.#restMemory = this.#rest.memory
-    }
+    if (long.offset < long.length) this.#rest = withoutWritten(long)
     return true
+  }
+
+  #giveRest(): void {
+    this.#rest = undefined
+    this.#context.unsent.give(this.#restBytes)
+    this.#restBytes = 0
   }
 
   #writePieces(long: LongMessage): void {
@@ -180,11 +194,13 @@ export class SendBuffer {
 
   /** A new frame at the end; undefined when the window, or the memory, is full. */
   #begin(): FrameSlot | undefined {
-    const { pool, writer } = this.#context
+    const { pool, writer, path } = this.#context
+    this.#lack = 'window'
     if (!this.#hasRoom()) return undefined
     if (this.#options.kind === 'bestEffort' && this.filled - this.base >= this.windowPackets) this.#forgetOldest()
     // Who has nothing waiting has nothing to wait for: one frame is always to be had.
-    const slot = pool.take(this.filled === this.base)
+    const slot = pool.take(this.filled === this.base, path.frameBytes)
+    this.#lack = 'memory'
     if (slot === undefined) return undefined
     if (this.#isFilling) writer.pad(this.#last())
     if (this.filled - this.base > this.ring.mask) this.ring = this.ring.grown(this.base, this.filled)

@@ -1,5 +1,6 @@
 import type { PacketRange } from './control-frame.js'
 import { fromWire, toWire } from './packet-ring.js'
+import type { Refusal } from './path.js'
 import { SendBuffer, type SendBufferOptions } from './send-buffer.js'
 import {
   BURST_BYTES,
@@ -53,7 +54,9 @@ export class SendHalf implements Sending {
     this.#options = options
     this.#context = context
     this.#owner = owner
-    this.#buffer = new SendBuffer(options, context, this.counters)
+    this.#buffer = new SendBuffer(options, context, this.counters, () => {
+      if (this.#buffer.makeRoom()) owner.onDrain()
+    })
   }
 
   get deadlineMs(): number {
@@ -77,16 +80,23 @@ export class SendHalf implements Sending {
   }
 
   get isIdle(): boolean {
-    const { base, filled, consumed, hasRest, isRefusing } = this.#buffer
-    return base === filled && consumed === filled && !hasRest && !isRefusing && !this.#isEnded && this.#probeMs === Infinity
+    const { base, filled, consumed, hasRest, refusedBy } = this.#buffer
+    return (
+      base === filled &&
+      consumed === filled &&
+      !hasRest &&
+      refusedBy === undefined &&
+      !this.#isEnded &&
+      this.#probeMs === Infinity
+    )
   }
 
   get position(): number {
     return this.#wire(this.#buffer.filled)
   }
 
-  get isWindowFull(): boolean {
-    return this.#buffer.isRefusing
+  get refusedBy(): Refusal | undefined {
+    return this.#buffer.refusedBy
   }
 
   push(message: Uint8Array, handler: number): boolean {
@@ -153,6 +163,7 @@ export class SendHalf implements Sending {
     const { roundTrip, congestion } = this.#context.path
     const tooYoungMs = nowMs - roundTrip.lossDelayMs()
     const markedBefore = buffer.marked
+    this.counters.naksReceived++
     for (const { first, count } of ranges) {
       const from = this.#expand(first)
       if (from < buffer.base && this.#options.kind === 'bestEffort') this.#floorToTell = true
@@ -222,6 +233,8 @@ export class SendHalf implements Sending {
 
   #markLost(packet: number): void {
     this.#buffer.mark(packet)
+    this.counters.packetsFoundLost++
+    this.#context.path.onLost()
     if (this.#lost === NO_PACKETS) this.#lost = []
     this.#lost.push(packet)
   }

@@ -2,7 +2,8 @@ import type { PacketRange } from './control-frame.js'
 import type { FrameSlot } from './frame-pool.js'
 import type { FrameSource } from './frame-share.js'
 import type { FrameWriter } from './frame-writer.js'
-import type { Path } from './path.js'
+import type { UnsentShare } from './unsent-memory.js'
+import type { Path, Refusal } from './path.js'
 
 /** The sending direction of a stream, numbered or not. Pure: time comes in, frames go out. */
 export interface Sending {
@@ -18,8 +19,8 @@ export interface Sending {
   readonly isIdle: boolean
   /** The number of the next packet, as on the wire. */
   readonly position: number
-  /** What keeps the next message from being taken: for statistics. */
-  readonly isWindowFull: boolean
+  /** Why the latest message was not taken, until there is room again. */
+  readonly refusedBy: Refusal | undefined
   /** Takes a message. It is copied. False when there is no room: it was not taken, and `onDrain` follows. */
   push(message: Uint8Array, handler: number): boolean
   /** No more messages. */
@@ -45,6 +46,8 @@ export interface SendingContext {
   readonly path: Path
   readonly pool: FrameSource
   readonly writer: FrameWriter
+  /** For the rest of messages that frames have no room for yet. */
+  readonly unsent: UnsentShare
 }
 
 /** What a sending direction needs of its stream. */
@@ -69,6 +72,9 @@ export interface SendCounters {
   bytesSent: number
   packetsSent: number
   packetsRetransmitted: number
+  /** Packets found to be lost, those sent again included. Of a group: those that receivers missed, of all of them together. */
+  packetsFoundLost: number
+  naksReceived: number
   /** Packets that a best-effort stream forgot before they were acknowledged. */
   packetsForgotten: number
   messagesRefused: number
@@ -87,6 +93,8 @@ export function emptySendCounters(): SendCounters {
     bytesSent: 0,
     packetsSent: 0,
     packetsRetransmitted: 0,
+    packetsFoundLost: 0,
+    naksReceived: 0,
     packetsForgotten: 0,
     messagesRefused: 0,
     heartbeatsSent: 0,

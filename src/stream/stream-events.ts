@@ -35,6 +35,6 @@ export function streamStatistics(path: Path, halves: Halves): StreamStatistics {
     ...halves.counted(),
     sendQueuePackets: sending?.queuedPackets ?? 0,
     receiveQueuePackets: receiving?.queuedPackets ?? 0,
-    limitedBy: path.limit(sending?.hasWork === true, sending?.isWindowFull === true),
+    limitedBy: path.limit(sending?.hasWork === true, sending?.refusedBy),
   }
 }

@@ -57,8 +57,9 @@ export class Transmitter {
 
   #send(frame: Buffer): boolean {
     this.#host.integrity.seal(frame)
-    if (!this.#host.sendFrame(frame, this.#endpoint)) return false
-    this.#path.spend(frame.length)
-    return true
+    const isSent = this.#host.sendFrame(frame, this.#endpoint)
+    this.#path.isLinkFull = !isSent
+    if (isSent) this.#path.spend(frame.length)
+    return isSent
   }
 }

@@ -1,4 +1,5 @@
 import type { FrameSlot } from './frame-pool.js'
+import type { Refusal } from './path.js'
 import {
   Sent,
   UNNUMBERED,
@@ -22,7 +23,7 @@ export class UnnumberedSendHalf implements Sending {
   readonly #context: SendingContext
   readonly #windowPackets: number
   readonly #queue: FrameSlot[] = []
-  #refused = false
+  #refusedBy: Refusal | undefined
   #isEnded = false
   #isEndAcknowledged = false
   #probeMs = Infinity
@@ -62,21 +63,22 @@ export class UnnumberedSendHalf implements Sending {
   }
 
   get isIdle(): boolean {
-    return this.#queue.length === 0 && !this.#isEnded && !this.#refused
+    return this.#queue.length === 0 && !this.#isEnded && this.#refusedBy === undefined
   }
 
-  get isWindowFull(): boolean {
-    return this.#refused
+  get refusedBy(): Refusal | undefined {
+    return this.#refusedBy
   }
 
   push(message: Uint8Array, handler: number): boolean {
-    const { pool, writer } = this.#context
+    const { pool, writer, path } = this.#context
     let slot = this.#queue.at(-1)
     if (slot === undefined || !writer.hasRoom(slot, message.length)) {
       if (slot !== undefined) writer.pad(slot)
-      slot = this.#queue.length < this.#windowPackets ? pool.take(this.#queue.length === 0) : undefined
+      const isFull = this.#queue.length >= this.#windowPackets
+      slot = isFull ? undefined : pool.take(this.#queue.length === 0, path.frameBytes)
       if (slot === undefined) {
-        this.#refused = true
+        this.#refusedBy = isFull ? 'window' : 'memory'
         this.counters.messagesRefused++
         return false
       }
@@ -108,8 +110,8 @@ export class UnnumberedSendHalf implements Sending {
     this.#context.pool.give(slot)
     this.counters.packetsSent++
     if (this.#isEnded && this.#queue.length === 0) this.#probeMs = nowMs
-    if (this.#refused) {
-      this.#refused = false
+    if (this.#refusedBy !== undefined) {
+      this.#refusedBy = undefined
       this.#owner.onDrain()
     }
     return Sent.packet

@@ -204,7 +204,7 @@ describe('a full window', () => {
     }
     expect([sendAll(0), sendAll(1)]).toEqual([2, 0])
     path.allowProbes(100)
-    expect(path.limit(true, false)).toBe('congestion')
+    expect(path.limit(true, undefined)).toBe('congestion')
     expect([sendAll(100), sendAll(101)]).toEqual([2, 0])
     path.allowProbes(110)
     expect(sendAll(110)).toBe(0)
