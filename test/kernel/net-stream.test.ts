@@ -6,7 +6,7 @@ import * as nodeNet from 'node:net'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { SocketError, UdpSocket } from '../../src/index.js'
+import { SocketError, UdpSocket, capabilities } from '../../src/index.js'
 import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type Server, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
 
@@ -201,7 +201,7 @@ describe('sockets over streams', () => {
   })
 })
 
-describe('a UDP socket that fails', () => {
+describe('the UDP socket below', () => {
   /** The UDP sockets that are bound while `open` runs. */
   async function boundBy(open: () => Promise<unknown>): Promise<UdpSocket[]> {
     const bind = vi.spyOn(UdpSocket.prototype, 'bind')
@@ -244,7 +244,20 @@ describe('a UDP socket that fails', () => {
     return { server, accepted, client, udp: { server: forServer!, client: forClient! } }
   }
 
-  test('of a server is its error and that of its sockets, and closes them', async () => {
+  test.skipIf(capabilities().backend !== 'native')(
+    'is one for streams: it does not fragment, and has a large buffer',
+    async () => {
+      const { udp } = await open()
+      const asked = new UdpSocket({ receiveBufferBytes: 4 << 20 }).on('warning', () => undefined)
+      onTestFinished(() => asked.close())
+      for (const socket of [udp.server, udp.client]) {
+        expect(socket.getOption('pathMtuDiscovery')).toBe('do')
+        expect(socket.getOption('receiveBufferBytes')).toBe(asked.getOption('receiveBufferBytes'))
+      }
+    },
+  )
+
+  test('of a server, when it fails, is its error and that of its sockets, and closes them', async () => {
     const { server, accepted, udp } = await open()
     const told: string[] = []
     server.on('error', (error) => told.push(`server ${(error as NodeJS.ErrnoException).code} ${server.listening}`))
@@ -258,7 +271,7 @@ describe('a UDP socket that fails', () => {
     expect(server.listening).toBe(true)
   })
 
-  test('of a connection is its error, and closes it', async () => {
+  test('of a connection, when it fails, is its error, and closes it', async () => {
     const { client, udp } = await open()
     const end = closeOf(client)
     const error = once(client, 'error')
@@ -267,7 +280,7 @@ describe('a UDP socket that fails', () => {
     expect(await end).toEqual([true])
   })
 
-  test('while it connects is its error as well', async () => {
+  test('that fails while it connects is its error as well', async () => {
     const nobody = new UdpSocket()
     onTestFinished(() => nobody.close())
     const { port } = await nobody.bind({ address: '127.0.0.1' })
