@@ -6,7 +6,7 @@ import * as nodeNet from 'node:net'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { SocketError, UdpSocket, capabilities } from '../../src/index.js'
+import { SocketError, UdpSocket, capabilities, createNode, type Endpoint, type StreamNode } from '../../src/index.js'
 import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type Server, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
 
@@ -310,6 +310,39 @@ describe('the UDP socket below', () => {
     groupLink.close()
     await ends
     expect(server.listening).toBe(false)
+  })
+})
+
+describe.skipIf(!capabilities().receiveErrors)('a node on a link that tells what the network answers', () => {
+  async function open(): Promise<{ link: UdpSocket; endpoint: Endpoint; node: StreamNode }> {
+    const link = new UdpSocket({ receiveErrors: true })
+    const endpoint = await link.bind({ address: '127.0.0.1' })
+    const node = createNode({ link })
+    onTestFinished(() => {
+      node.destroy()
+      link.close()
+    })
+    return { link, endpoint, node }
+  }
+
+  test('does not wait where nobody listens', async () => {
+    const [here, there] = [await open(), await open()]
+    there.link.close()
+    const error = { code: 'ERR_CONNECT_REFUSED', reason: 'nobody' }
+    await expect(here.node.connect(there.endpoint)).rejects.toMatchObject(error)
+    await expect(here.node.connect(there.endpoint)).rejects.toMatchObject(error)
+  })
+
+  test('keeps a peer, whatever the network says of it', async () => {
+    const [here, there] = [await open(), await open()]
+    const peer = await here.node.connect(there.endpoint)
+    const told = once(here.link, 'peerError')
+    // It goes without a word.
+    there.link.close()
+    peer.openStream().send('x')
+    expect(await told).toMatchObject([{ code: 'ECONNREFUSED' }])
+    expect(peer.closed).toBe(false)
+    expect(await here.node.connect(there.endpoint)).toBe(peer)
   })
 })
 
