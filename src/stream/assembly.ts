@@ -1,3 +1,4 @@
+import type { MemoryWaiter, MessageMemory } from './assembly-budget.js'
 import { readUint16, readUint32 } from './bytes.js'
 import { CHUNK_BYTES, CHUNK_FLAG, DATA_HEADER_BYTES, FIRST_CHUNK_BYTES, RESET_REASON, WHOLE_CHUNK } from './wire.js'
 
@@ -5,21 +6,17 @@ import { CHUNK_BYTES, CHUNK_FLAG, DATA_HEADER_BYTES, FIRST_CHUNK_BYTES, RESET_RE
 export interface AssemblyOwner {
   /** A message is complete. The view lives until this returns. True: go on; false: stop behind this message. @internal */
   onMessage(message: Buffer, handler: number): boolean
-}
-
-/** May a message of this length be assembled? Bounded by stream and by node. */
-export interface MemoryBudget {
-  take(bytes: number): boolean
-  give(bytes: number): void
+  /** There is memory for the message that waited for it. @internal */
+  onMemory(): void
 }
 
 /**
  * Reads the chunks of frames that come in order, and puts messages together; section "Chunks". A message that lies in one frame is
  * handed over where it lies.
  */
-export class Assembly {
+export class Assembly implements MemoryWaiter {
   readonly #owner: AssemblyOwner
-  readonly #budget: MemoryBudget
+  readonly #budget: MessageMemory
   readonly #maxMessageBytes: number
   /** Holds the message that is being put together, and is used again for the next one. */
   #memory: Buffer | undefined
@@ -29,12 +26,14 @@ export class Assembly {
   #isAssembling = false
   /** After a gap: what is not the beginning of a message belongs to one that is lost. */
   #isLost = false
+  /** The length of a message that waits for memory; 0: none does. */
+  wantedBytes = 0
   /** Where {@link read} stopped. */
   at = 0
   /** Why {@link read} failed, as a reset says it. */
   failure: number = RESET_REASON.malformed
 
-  constructor(maxMessageBytes: number, budget: MemoryBudget, owner: AssemblyOwner) {
+  constructor(maxMessageBytes: number, budget: MessageMemory, owner: AssemblyOwner) {
     this.#maxMessageBytes = maxMessageBytes
     this.#budget = budget
     this.#owner = owner
@@ -43,7 +42,7 @@ export class Assembly {
   /**
    * Reads chunks from `at` on.
    *
-   * @returns True: to the end. False: the owner said stop; `this.at` is where to go on. Undefined: `this.failure`.
+   * @returns True: to the end. False: the owner said stop, or `isStarved`; `this.at` is where to go on. Undefined: `this.failure`.
    */
   read(frame: Buffer, from: number, end: number): boolean | undefined {
     let at = from
@@ -81,14 +80,31 @@ export class Assembly {
     return !this.#isAssembling && !this.#isLost
   }
 
+  /** Does a message wait for memory? Until the owner is told, nothing is to be read. */
+  get isStarved(): boolean {
+    return this.wantedBytes > 0
+  }
+
+  /** The message will not be read. */
+  stopWaiting(): void {
+    if (this.isStarved) this.#budget.cancel(this)
+    this.wantedBytes = 0
+  }
+
+  onMemory(): void {
+    this.#memory = Buffer.allocUnsafeSlow(this.wantedBytes)
+    this.wantedBytes = 0
+    this.#owner.onMemory()
+  }
+
   /** Gives the memory back, if no message is in it. */
   trim(): void {
-    if (!this.#isAssembling) this.dispose()
+    if (!this.#isAssembling) this.#release()
   }
 
   dispose(): void {
-    if (this.#memory !== undefined) this.#budget.give(this.#memory.length)
-    this.#memory = undefined
+    this.stopWaiting()
+    this.#release()
     this.#isAssembling = false
   }
 
@@ -103,6 +119,10 @@ export class Assembly {
       if (this.#isAssembling) return this.#failed(RESET_REASON.malformed)
       const failure = this.#begin(readUint32(frame, at + 4), handler)
       if (failure !== undefined) return this.#failed(failure)
+      if (this.isStarved) {
+        this.at = at
+        return STOPPED
+      }
     } else if (this.#isLost && !this.#isAssembling) {
       return next
     }
@@ -114,14 +134,21 @@ export class Assembly {
     if (!isLast) return next
     this.#isAssembling = false
     this.at = next
-    return this.#owner.onMessage(this.#memory!.subarray(0, this.#expected), this.#handler) ? next : STOPPED
+    const goesOn = this.#owner.onMessage(this.#memory!.subarray(0, this.#expected), this.#handler)
+    if (this.#budget.isWanted) this.#release()
+    return goesOn ? next : STOPPED
   }
 
   #begin(messageBytes: number, handler: number): number | undefined {
     if (messageBytes > this.#maxMessageBytes) return RESET_REASON.messageTooLong
     if (this.#memory === undefined || this.#memory.length < messageBytes) {
-      this.dispose()
-      if (!this.#budget.take(messageBytes)) return RESET_REASON.noMemory
+      this.#release()
+      const answer = this.#budget.takeMessage(messageBytes, this)
+      if (answer === 'never') return RESET_REASON.noMemory
+      if (answer === 'later') {
+        this.wantedBytes = messageBytes
+        return undefined
+      }
       this.#memory = Buffer.allocUnsafeSlow(messageBytes)
     }
     this.#expected = messageBytes
@@ -130,6 +157,12 @@ export class Assembly {
     this.#isAssembling = true
     this.#isLost = false
     return undefined
+  }
+
+  #release(): void {
+    if (this.#memory === undefined) return
+    this.#budget.giveMessage(this.#memory.length)
+    this.#memory = undefined
   }
 
   #failed(reason: number): number {

@@ -37,7 +37,7 @@ export class Delivery implements AssemblyOwner {
     this.#statuses = statuses
     this.#counters = counters
     this.isPaused = isPaused
-    this.#assembly = new Assembly(context.maxMessageBytes, context.budget, this)
+    this.#assembly = new Assembly(context.maxMessageBytes, context.memory, this)
   }
 
   /** Is nothing half delivered, or known of the end? */
@@ -83,12 +83,15 @@ export class Delivery implements AssemblyOwner {
 
   /** A frame without a number. What its reader, who has stopped in the middle of it, will not read is lost. */
   deliverUnnumbered(frame: Buffer, end: number): void {
-    if (this.#read(frame, end) === undefined) this.#owner.onFailure(this.#assembly.failure)
+    if (this.#read(frame, end) === undefined) return this.#owner.onFailure(this.#assembly.failure)
+    if (!this.#assembly.isStarved) return
+    this.#assembly.stopWaiting()
+    this.#counters.noMemory++
   }
 
   /** Hands over what waits in order. */
   deliver(): void {
-    if (this.isBusy) return
+    if (this.isBusy || this.#assembly.isStarved) return
     const window = this.#window
     this.isBusy = true
     while (!this.isPaused && !this.isDisposed && window.consumed < window.next && window.consumed !== this.final) {
@@ -104,7 +107,7 @@ export class Delivery implements AssemblyOwner {
 
   /** A packet has come that waits behind a missing one: what is complete by it is not to wait. */
   deliverBehindGap(packet: number): void {
-    this.#early ??= new EarlyMessages(this.#window, this.#context.maxMessageBytes, this.#context.budget)
+    this.#early ??= new EarlyMessages(this.#window, this.#context.maxMessageBytes, this.#context.memory)
     this.#early.add(packet)
     this.#deliverEarly(packet, true)
   }
@@ -123,6 +126,12 @@ export class Delivery implements AssemblyOwner {
     this.#owner.onMessage(message, handler)
     // It may have stopped reading, or given the stream up.
     return !this.isPaused && !this.isDisposed
+  }
+
+  /** The message that waited for memory goes on. @internal */
+  onMemory(): void {
+    this.deliver()
+    this.#owner.onResumed()
   }
 
   #read(frame: Buffer, end: number): boolean | undefined {
@@ -185,7 +194,7 @@ export class Delivery implements AssemblyOwner {
   #readSlot(slot: FrameSlot): boolean | undefined {
     const assembly = this.#assembly
     if (this.#early !== undefined) {
-      return this.#early.readRest(slot, this.#window.consumed, (frame, from, end) => assembly.read(frame, from, end))
+      return this.#early.readRest(slot, this.#window.consumed, assembly)
     }
     const read = assembly.read(slot.memory, slot.cursor, slot.length)
     slot.cursor = assembly.at

@@ -1,4 +1,5 @@
-import type { MemoryBudget } from './assembly.js'
+import type { Assembly } from './assembly.js'
+import type { MessageMemory } from './assembly-budget.js'
 import { readUint16, readUint32 } from './bytes.js'
 import type { FrameSlot } from './frame-pool.js'
 import { DONE, GONE, type ReceiveWindow } from './receive-window.js'
@@ -33,10 +34,10 @@ type Deliver = (message: Buffer, handler: number) => boolean
  */
 export class EarlyMessages {
   readonly #window: ReceiveWindow
-  readonly #budget: MemoryBudget
+  readonly #budget: MessageMemory
   readonly #maxMessageBytes: number
 
-  constructor(window: ReceiveWindow, maxMessageBytes: number, budget: MemoryBudget) {
+  constructor(window: ReceiveWindow, maxMessageBytes: number, budget: MessageMemory) {
     this.#window = window
     this.#maxMessageBytes = maxMessageBytes
     this.#budget = budget
@@ -83,19 +84,22 @@ export class EarlyMessages {
     return true
   }
 
-  /** Walks through the chunks of the packet whose turn has come, but those that are delivered. `read`: what the assembly's does. */
-  readRest(
-    slot: FrameSlot,
-    packet: number,
-    read: (frame: Buffer, from: number, end: number) => boolean | undefined,
-  ): boolean | undefined {
+  /** Walks through the chunks of the packet whose turn has come, but those that are delivered. Gives what the assembly's `read` does. */
+  readRest(slot: FrameSlot, packet: number, assembly: Assembly): boolean | undefined {
     const { marks, mask } = this.#window.ring
     const { memory, length } = slot
     for (let at = this.#pendingChunk(slot, packet); at < length; at = this.#pendingChunk(slot, packet)) {
       const end = Math.min(chunkEnd(memory, at), length)
+      const mark = marks[packet & mask]!
+      const { cursor } = slot
       if ((marks[packet & mask]! & MARK.indexed) === 0 || memory[at] === WHOLE_CHUNK) slot.cursor = end
       else marks[packet & mask]! |= (memory[at]! & CHUNK_FLAG.first) !== 0 ? MARK.tailDone : MARK.headDone
-      const result = read(memory, at, end)
+      const result = assembly.read(memory, at, end)
+      if (assembly.isStarved) {
+        // It comes again.
+        marks[packet & mask] = mark
+        slot.cursor = cursor
+      }
       if (result !== true) return result
     }
     return true
@@ -151,7 +155,8 @@ export class EarlyMessages {
     const begin = lastChunk(memory, length)
     const bytes = readUint32(memory, begin + 4)
     // What is too long, or contradicts itself, fails when its turn comes; what finds no memory waits for that.
-    if (bytes > this.#maxMessageBytes || this.#piecesBytes(first, last) !== bytes || !this.#budget.take(bytes)) return true
+    if (bytes > this.#maxMessageBytes || this.#piecesBytes(first, last) !== bytes) return true
+    if (this.#budget.takeMessage(bytes) !== 'taken') return true
     const message = Buffer.allocUnsafeSlow(bytes)
     let filled = memory.copy(message, 0, begin + FIRST_CHUNK_BYTES, chunkEnd(memory, begin))
     for (let packet = first + 1; packet <= last; packet++) {
@@ -163,7 +168,7 @@ export class EarlyMessages {
     const handler = memory[begin + 1]!
     for (let packet = first; packet <= last; packet++) this.#releaseIfDone(packet)
     const goesOn = deliver(message, handler)
-    this.#budget.give(bytes)
+    this.#budget.giveMessage(bytes)
     return goesOn
   }
 

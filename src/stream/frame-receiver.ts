@@ -169,7 +169,7 @@ export class FrameReceiver implements BatchReceiver {
     const peer = this.#peers.find(frame.place, frame.life)
     if (peer === undefined || !peer.endpoint.equals(endpoint)) return this.#countDrop('unexpectedAnswer')
     // It may be about what was sent before this session. The ping says which one is meant.
-    if (frame.session === 0) return peer.survey.confirm(nowMs)
+    if (frame.session === 0) return peer.survey.confirmSession(nowMs)
     if (frame.session !== peer.session.theirs) return this.#countDrop('otherSession')
     const isSame = sender.life === frame.life && sender.place === frame.place
     peer.destroy(

@@ -9,7 +9,7 @@ import { encodeRepair } from './repair-code.js'
 import { UNNUMBERED } from './sending.js'
 import type { SpanMask } from './span-mask.js'
 import { Transmitter } from './transmitter.js'
-import { DATA_HEADER_BYTES, FLAG, REPAIR_OVERHEAD_BYTES } from './wire.js'
+import { DATA_HEADER_BYTES, FLAG, MIN_FRAME_BYTES, REPAIR_OVERHEAD_BYTES } from './wire.js'
 
 /** Completes the data frames of a group, and hands them to the link: once for all, or once for each receiver. */
 export class GroupTransmitter {
@@ -50,6 +50,7 @@ export class GroupTransmitter {
     if (this.#endpoint !== undefined) return this.#spend(frame, this.#host.sendToGroup(frame, this.#endpoint))
     for (let at = Math.min(this.#resumeAt, members.length); at < members.length; at++) {
       const member = members[at]!
+      if (!isNumbered) member.peer.sending.path.hasUnconfirmed ||= frame.length > MIN_FRAME_BYTES
       const isSent =
         frame.length > member.peer.sending.path.frameBytes && isNumbered
           ? this.toOne(member, slot, packet, transmission)

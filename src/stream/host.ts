@@ -1,5 +1,5 @@
 import type { Endpoint } from '../core/index.js'
-import type { MemoryBudget } from './assembly.js'
+import type { AssemblyBudget } from './assembly-budget.js'
 import type { ControlFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FramePool } from './frame-pool.js'
@@ -14,7 +14,7 @@ export interface StreamHost {
   readonly pool: FramePool
   /** What a path to `endpoint` carries in one piece, as far as the link knows. */
   unfragmentedBytes(endpoint: Endpoint): number
-  readonly budget: MemoryBudget
+  readonly budget: AssemblyBudget
   readonly maxMessageBytes: number
   readonly maxStreams: number
   readonly keepAliveMs: number

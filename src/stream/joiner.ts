@@ -29,8 +29,8 @@ export interface JoinHost {
 /** Somebody who waits for a peer, until then. */
 interface Waiter {
   readonly endMs: number
-  resolve(peer: Peer): void
-  reject(error: Error): void
+  readonly resolve: (peer: Peer) => void
+  readonly reject: (error: Error) => void
 }
 
 /** A hello that waits for its answer, as long as somebody waits for it. */
@@ -125,7 +125,7 @@ export class Joiner {
     if (known !== undefined && !isSession(known, sender, endpoint, frame.session)) {
       // Another life or session at this address, or this life at another address: the new one, an old hello that comes late, or a lie. Who is
       // there says so itself.
-      known.survey.confirm(nowMs)
+      known.survey.confirmSession(nowMs)
       return
     }
     if (known === undefined && this.#host.isFull) return this.#refuse(REFUSAL.full, frame, sender, endpoint)

@@ -46,7 +46,11 @@ export interface NodeOptions {
   maxMessageBytes?: number
   /** For frames that wait, of all streams together. Default 256 MiB. */
   maxFrameMemoryBytes?: number
-  /** For messages that are being put together, and for noting which packets are missing, of all streams together. Default 256 MiB. */
+  /**
+   * For messages that are being put together, and an eighth of it for noting which packets are missing, of all streams together. A message
+   * for which there is none now waits; of a peer that has one under way, also while it would leave less to others than the peer has then.
+   * Default 256 MiB.
+   */
   maxAssemblyBytes?: number
   /**
    * For each stream of a multicast group: its latest packets are kept, so that they can be taken out of repairs, which are XORs of

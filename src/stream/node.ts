@@ -12,6 +12,7 @@ import {
   type EndpointLike,
   type Link,
 } from '../core/index.js'
+import { AssemblyBudget } from './assembly-budget.js'
 import { closeDeadlineMs } from './close-deadline.js'
 import { FramePool } from './frame-pool.js'
 import { FrameReceiver } from './frame-receiver.js'
@@ -81,7 +82,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
   readonly #publications = new Set<Publication>()
   #nextGroup = 1
   readonly #dropped: Partial<Record<DropReason, number>> = {}
-  #assemblyBytes = 0
   #streamId: number
   #closed = false
 
@@ -168,7 +168,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       dropped: { ...this.#dropped },
       peers: this.#peers.size,
       frameMemoryBytes: this.#host.pool.takenBytes,
-      assemblyBytes: this.#assemblyBytes,
+      assemblyBytes: this.#host.budget.takenBytes,
     }
   }
 
@@ -298,14 +298,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       id,
       integrity: options.integrity,
       pool: new FramePool(options.frameBytes, options.maxFrameMemoryBytes),
-      budget: {
-        take: (bytes) => {
-          if (this.#assemblyBytes + bytes > options.maxAssemblyBytes) return false
-          this.#assemblyBytes += bytes
-          return true
-        },
-        give: (bytes) => (this.#assemblyBytes -= bytes),
-      },
+      budget: new AssemblyBudget(options.maxAssemblyBytes),
       maxMessageBytes: options.maxMessageBytes,
       maxStreams: options.maxStreamsPerPeer,
       keepAliveMs: options.keepAliveMs,

@@ -12,6 +12,8 @@ export class PathMtu {
   #probeBytes = 0
   #tries = 0
   #isConfirming = false
+  /** When the search upwards goes on that a confirmation has interrupted. */
+  #raiseMs = Infinity
   #dueMs: number
 
   /** @param frameBytes What is used before anything is known. */
@@ -40,15 +42,17 @@ export class PathMtu {
   onAcknowledged(bytes: number, nowMs: number): void {
     if (bytes !== this.#probeBytes) return
     this.#probeBytes = 0
-    this.#isConfirming = false
     this.frameBytes = Math.max(this.frameBytes, bytes)
-    this.#dueMs = this.frameBytes < this.#maxBytes ? nowMs : Infinity
+    if (this.#isConfirming) this.#dueMs = this.#raiseMs
+    else this.#dueMs = this.frameBytes < this.#maxBytes ? nowMs : Infinity
+    this.#isConfirming = false
   }
 
   /** Frames of the present length seem to vanish. */
   suspect(nowMs: number): void {
     if (this.#isConfirming || this.frameBytes <= MIN_FRAME_BYTES) return
     this.#isConfirming = true
+    this.#raiseMs = this.#probeBytes === 0 ? this.#dueMs : nowMs
     this.#probeBytes = this.frameBytes
     this.#tries = 0
     this.#dueMs = nowMs

@@ -25,7 +25,9 @@ export class PathSurvey {
   readonly #mtu: PathMtu
   /** When the round trip was measured, or asked for, last. */
   #sampledMs = -Infinity
-  #confirmedMs = -Infinity
+  /** When it was asked whether the session still is, and whether frames of this length pass. */
+  #sessionAskedMs = -Infinity
+  #lengthAskedMs = -Infinity
 
   /** @param maxBytes The longest frames that both ends take. */
   constructor(peer: Surveyed, path: Path, writer: FrameWriter, maxBytes: number, nowMs: number) {
@@ -48,9 +50,9 @@ export class PathSurvey {
   }
 
   /** Asks whether this session is still one for the peer: something says that it is not, and may be old or a lie. */
-  confirm(nowMs: number): void {
-    if (nowMs - this.#confirmedMs < CONFIRM_INTERVAL_MS) return
-    this.#confirmedMs = nowMs
+  confirmSession(nowMs: number): void {
+    if (nowMs - this.#sessionAskedMs < SESSION_INTERVAL_MS) return
+    this.#sessionAskedMs = nowMs
     this.ping(nowMs)
   }
 
@@ -69,6 +71,14 @@ export class PathSurvey {
     this.#mtu.onAcknowledged(frameBytes, nowMs)
     this.#useFrameBytes()
     this.probe(nowMs)
+  }
+
+  /** Now and then, while long frames leave of which nobody says whether they arrive: do they? */
+  confirmLength(nowMs: number): void {
+    if (!this.#path.hasUnconfirmed || nowMs - this.#lengthAskedMs < LENGTH_INTERVAL_MS) return
+    this.#path.hasUnconfirmed = false
+    this.#lengthAskedMs = nowMs
+    this.#mtu.suspect(nowMs)
   }
 
   /** Long frames seem to vanish. */
@@ -95,4 +105,6 @@ export class PathSurvey {
 /** While data comes, the round trip is known at least so well. */
 const SAMPLE_INTERVAL_MS = 100
 /** A flood of what says so costs no more than this. */
-const CONFIRM_INTERVAL_MS = 10
+const SESSION_INTERVAL_MS = 10
+/** A probe in so long is next to nothing beside what leaves. */
+const LENGTH_INTERVAL_MS = 3000

@@ -9,6 +9,8 @@ export class Path {
   readonly roundTrip = new RoundTrip()
   readonly congestion: CongestionControl
   frameBytes: number
+  /** Have longer frames than pass everywhere left without a number? If they vanish, nobody says so. */
+  hasUnconfirmed = false
   /** Packets sent, neither arrived nor known to be lost. */
   inFlightPackets = 0
   #tokensBytes = 0

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { closedError, throwingLater, type Endpoint } from '../core/index.js'
+import { AssemblyShare } from './assembly-budget.js'
 import { closeDeadlineMs } from './close-deadline.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
@@ -66,10 +67,10 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
-    const { budget, maxMessageBytes } = host
+    const { maxMessageBytes } = host
     const pool = new FrameShare(host.pool)
     this.sending = { path: this.#path, pool, writer: new FrameWriter(usual, host.integrity.trailerBytes) }
-    this.receiving = { roundTrip: this.#path.roundTrip, pool, budget, maxMessageBytes }
+    this.receiving = { roundTrip: this.#path.roundTrip, pool, memory: new AssemblyShare(host.budget), maxMessageBytes }
     this.alive = new Liveness(host, nowMs)
     this.#resets = new PendingResets(RESETS_PER_STREAM * host.maxStreams)
     this.survey = new PathSurvey(this, this.#path, this.sending.writer, frameBytes, nowMs)
@@ -376,6 +377,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
       return
     }
     if (state === 'silent' || !this.#path.roundTrip.hasSample) this.survey.ping(nowMs)
+    this.survey.confirmLength(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
   }
 

@@ -65,6 +65,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   readonly #speaker: GroupSpeaker
   readonly #slow: SlowWatch
   readonly #letGo: () => void
+  readonly #maxFrameBytes: number
   #peers = new Map<GroupMember, Peer>()
   /** At the very beginning all receivers are waited for, so that they need not ask for the first packets. -1: not yet, 0: no more. */
   #holdUntilMs = -1
@@ -82,6 +83,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.kind = options.kind
     this.label = options.label
     this.group = options.group
+    this.#maxFrameBytes = options.frameBytes
     this.#path = new Path(options.congestionControl(), options.frameBytes)
     this.#writer = new FrameWriter(options.frameBytes, host.integrity.trailerBytes)
     const context = { path: this.#path, pool: host.pool, writer: this.#writer }
@@ -117,7 +119,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#peers.set(member, peer)
     this.#receivers.add(member)
     peer.groups.addMember(member)
-    if (this.group === undefined) this.#useFrameBytes(peer)
+    if (this.group === undefined) this.#useFrameBytes(Math.min(this.#path.frameBytes, peer.sending.path.frameBytes))
     if (this.#sending.next === 0 && this.#holdUntilMs < 0) this.#holdUntilMs = nowMs + HOLD_MS
     this.#host.touch(this)
   }
@@ -253,6 +255,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const path = this.#path
     this.#transmitter.timestamp = this.#host.timestamp(nowMs)
     path.refill(nowMs)
+    if (this.group === undefined && this.kind === 'fireAndForget') this.#followFrameBytes()
     let sent = Sent.packet
     while (sent === Sent.packet && this.hasWork && (path.maySend() || (this.#sending.hasRepairs && path.mayRepeat()))) {
       sent = this.#sending.sendNext(nowMs)
@@ -380,11 +383,17 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /** A list's frames are as long as all its receivers' paths carry. */
-  #useFrameBytes(peer: Peer): void {
-    const { frameBytes } = peer.sending.path
-    if (frameBytes >= this.#path.frameBytes) return
+  #useFrameBytes(frameBytes: number): void {
+    if (frameBytes === this.#path.frameBytes) return
     this.#path.frameBytes = frameBytes
     this.#writer.setFrameBytes(frameBytes)
+  }
+
+  /** What is longer than the path to a receiver by now would not get there, and there are no pieces of what has no number. */
+  #followFrameBytes(): void {
+    let frameBytes = this.#maxFrameBytes
+    for (const { peer } of this.#receivers.members) frameBytes = Math.min(frameBytes, peer.sending.path.frameBytes)
+    this.#useFrameBytes(frameBytes)
   }
 
   #emit<Name extends keyof PublicationEvents>(event: Name, ...args: PublicationEvents[Name]): void {

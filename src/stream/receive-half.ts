@@ -40,7 +40,7 @@ export class ReceiveHalf {
     this.#terms = terms
     this.#context = context
     this.#owner = owner
-    this.#window = new ReceiveWindow(before.position, context.pool, context.budget)
+    this.#window = new ReceiveWindow(before.position, context.pool, context.memory)
     this.#naks = schedules.naks(this.#window, context)
     this.#statuses = schedules.statuses(terms.windowPackets, context)
     this.#delivery = new Delivery(context, owner, this.#window, this.#statuses, this.counters, before.isPaused)

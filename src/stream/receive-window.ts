@@ -1,4 +1,4 @@
-import type { MemoryBudget } from './assembly.js'
+import type { RingMemory } from './assembly-budget.js'
 import { FrameSlot } from './frame-pool.js'
 import type { FrameSource } from './frame-share.js'
 import { INITIAL_CAPACITY, NO_RING, RING_ENTRY_BYTES, fromWire, grownCapacity, toWire, type PacketRing } from './packet-ring.js'
@@ -18,11 +18,11 @@ export class ReceiveWindow {
   beyond = 0
   readonly #initialPacket: number
   readonly #pool: FrameSource
-  readonly #budget: MemoryBudget
+  readonly #budget: RingMemory
   /** What the ring takes of the budget. */
   #ringBytes = 0
 
-  constructor(initialPacket: number, pool: FrameSource, budget: MemoryBudget) {
+  constructor(initialPacket: number, pool: FrameSource, budget: RingMemory) {
     this.#initialPacket = initialPacket
     this.#pool = pool
     this.#budget = budget

@@ -1,4 +1,4 @@
-import type { MemoryBudget } from './assembly.js'
+import type { MessageMemory, RingMemory } from './assembly-budget.js'
 import type { PacketRange } from './control-frame.js'
 import type { FrameSource } from './frame-share.js'
 import type { RoundTrip } from './round-trip.js'
@@ -7,7 +7,7 @@ import type { RoundTrip } from './round-trip.js'
 export interface ReceivingContext {
   readonly pool: FrameSource
   readonly roundTrip: RoundTrip
-  readonly budget: MemoryBudget
+  readonly memory: MessageMemory & RingMemory
   readonly maxMessageBytes: number
 }
 
@@ -19,6 +19,8 @@ export interface ReceivingOwner {
   onGap(packets: number): void
   /** @internal All that was ever sent has been handed over. */
   onEnd(): void
+  /** @internal Something was handed over in between: the sender is to be told. */
+  onResumed(): void
   /** @internal The other side breaks the protocol, or a limit: `reason` as a reset says it. */
   onFailure(reason: number): void
 }

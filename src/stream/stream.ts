@@ -336,6 +336,11 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   }
 
   /** @internal */
+  onResumed(): void {
+    this.peer.host.touch(this)
+  }
+
+  /** @internal */
   onFailure(reason: number): void {
     this.reset(reason)
   }

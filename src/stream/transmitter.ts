@@ -6,7 +6,7 @@ import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import type { Path } from './path.js'
 import { UNNUMBERED } from './sending.js'
-import { DATA_HEADER_BYTES, FLAG, PIECE } from './wire.js'
+import { DATA_HEADER_BYTES, FLAG, MIN_FRAME_BYTES, PIECE } from './wire.js'
 
 /** Completes data frames for a destination, and hands them to the link. */
 export class Transmitter {
@@ -32,7 +32,8 @@ export class Transmitter {
     writeDataHeader(slot.header, this.#route, flags, transmission, stream, isNumbered ? packet : 0, this.timestamp)
     const frame = slot.view(slot.length + this.#host.integrity.trailerBytes)
     // One without a number is sent once, and takes its chance.
-    if (frame.length > this.#path.frameBytes && isNumbered) return this.#transmitPieces(slot, flags)
+    if (!isNumbered) this.#path.hasUnconfirmed ||= frame.length > MIN_FRAME_BYTES
+    else if (frame.length > this.#path.frameBytes) return this.#transmitPieces(slot, flags)
     return this.#send(frame)
   }
 

@@ -98,15 +98,6 @@ class FuzzLink extends EventEmitter {
     return true
   }
 
-  /** Not used by nodes. */
-  reserve(): undefined {
-    return undefined
-  }
-
-  commit(): void {
-    // Nothing was reserved.
-  }
-
   receive(frames: readonly Buffer[], endpoint: Endpoint): void {
     const batch = new DatagramList(
       frames,

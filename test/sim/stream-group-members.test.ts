@@ -182,6 +182,32 @@ test('a receiver whose path is too narrow for the group gets everything in piece
   made.close()
 })
 
+test('fire and forget to a list notices that the path to a receiver has become narrower', async () => {
+  const path = { latencyMs: 2 }
+  const network = new SimulatedNetwork(11, { path })
+  const made = await makeGroup(network, 3)
+  const narrow = made.receivers[0]!
+  const publication = publish(made, { kind: 'fireAndForget', congestionControl: control })
+  await network.clock.advanceAsync(100)
+  network.setPath(made.senderHost, narrow.host, { ...path, mtuBytes: 1300, tooBig: 'drop' })
+  let sent = 0
+  const sendFor = async (seconds: number): Promise<number[]> => {
+    const before = made.receivers.map(({ received }) => received.length)
+    for (let i = 0; i < 10 * seconds; i++) {
+      publication.send(messageOf(sent++, publication.maxMessageBytes))
+      await network.clock.advanceAsync(100)
+    }
+    return made.receivers.map(({ received }, i) => received.length - before[i]!)
+  }
+  expect((await sendFor(10)).slice(1)).toEqual([100, 100])
+  expect(await sendFor(10)).toEqual([100, 100, 100])
+  expect(narrow.peer.stats().frameBytes).toBe(1232)
+  network.setPath(made.senderHost, narrow.host, path)
+  expect(await sendFor(60)).toEqual([600, 600, 600])
+  expect(publication.maxMessageBytes).toBeGreaterThan(1400)
+  made.close()
+})
+
 test('an end whose statuses are all lost is asked for one by one: who has forgotten the stream is not to be asked by the group', async () => {
   const network = new SimulatedNetwork(10, { path: { latencyMs: 2 } })
   const made = await makeGroup(network, 30)

@@ -303,6 +303,30 @@ describe('the path MTU', () => {
   )
 })
 
+test('fire and forget alone notices that the path has become narrower, and that it is wide again', async () => {
+  const { network, server, peer, close } = await join(1, { latencyMs: 5, tooBig: 'drop' })
+  let received = 0
+  server.on('stream', (stream) => stream.on('message', () => received++))
+  const stream = peer.openStream({ kind: 'fireAndForget' })
+  const sendFor = async (seconds: number): Promise<number> => {
+    const before = received
+    for (let i = 0; i < 10 * seconds; i++) {
+      stream.send(Buffer.alloc(stream.maxMessageBytes))
+      await network.clock.advanceAsync(100)
+    }
+    return received - before
+  }
+  expect(await sendFor(10)).toBe(100)
+  network.setDefaultPath({ latencyMs: 5, tooBig: 'drop', mtuBytes: 1300 })
+  await sendFor(10)
+  expect(peer.stats().frameBytes).toBe(1232)
+  expect(await sendFor(10)).toBe(100)
+  network.setDefaultPath({ latencyMs: 5, tooBig: 'drop', mtuBytes: 1500 })
+  expect(await sendFor(60)).toBe(600)
+  expect(peer.stats().frameBytes).toBe(1472)
+  close()
+})
+
 test('bits that change unnoticed break streams, never nodes', async () => {
   await forSeeds(
     seedsOf(60),

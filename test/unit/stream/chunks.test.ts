@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Assembly } from '../../../src/stream/assembly.js'
+import { AssemblyBudget, AssemblyShare } from '../../../src/stream/assembly-budget.js'
 import { FramePool, type FrameSlot } from '../../../src/stream/frame-pool.js'
 import { FrameWriter, longMessage } from '../../../src/stream/frame-writer.js'
 import { CHUNK_FLAG, DATA, RESET_REASON } from '../../../src/stream/wire.js'
@@ -8,18 +9,11 @@ import { checkProperty } from '../support/check-property.js'
 
 const FRAME_BYTES = 300
 
-function unlimited(): { take(bytes: number): boolean; give(bytes: number): void; bytes: number } {
-  return {
-    bytes: 0,
-    take(bytes) {
-      this.bytes += bytes
-      return true
-    },
-    give(bytes) {
-      this.bytes -= bytes
-    },
-  }
+function unlimited(): AssemblyShare {
+  return new AssemblyShare(new AssemblyBudget(1 << 30))
 }
+
+const onMemory = (): void => expect.unreachable()
 
 /** Frames with these messages in them, as a sender fills them. */
 function write(messages: readonly Uint8Array[]): FrameSlot[] {
@@ -66,8 +60,9 @@ test('messages come out of frames as they went in, whoever stops in between', as
       const slots = write(messages)
       for (const slot of slots) expect(slot.length).toBeLessThanOrEqual(FRAME_BYTES - 4)
       let seen = 0
-      const budget = unlimited()
-      const assembly = new Assembly(1 << 20, budget, {
+      const budget = new AssemblyBudget(1 << 30)
+      const assembly = new Assembly(1 << 20, new AssemblyShare(budget), {
+        onMemory,
         onMessage: (message, handler) => {
           expect([handler, Buffer.compare(message, messages[seen]!)]).toEqual([seen & 255, 0])
           seen++
@@ -83,7 +78,7 @@ test('messages come out of frames as they went in, whoever stops in between', as
       }
       expect(seen).toBe(messages.length)
       assembly.trim()
-      expect(budget.bytes).toBe(0)
+      expect(budget.takenBytes).toBe(0)
     }),
   )
 })
@@ -93,6 +88,7 @@ test('after frames that are lost, only whole messages come out, and none twice',
     fc.property(someMessages, fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }), (messages, lost) => {
       const seen: number[] = []
       const assembly = new Assembly(1 << 20, unlimited(), {
+        onMemory,
         onMessage: (message, handler) => {
           expect(Buffer.compare(message, messages[handler]!)).toBe(0)
           seen.push(handler)
@@ -111,12 +107,12 @@ test('after frames that are lost, only whole messages come out, and none twice',
 test('any bytes are read without an exception, and no more is kept than the budget gives', async () => {
   await checkProperty(
     fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 10 }), (frames) => {
-      const budget = unlimited()
-      const assembly = new Assembly(10_000, budget, { onMessage: () => true })
+      const budget = new AssemblyBudget(10_000)
+      const assembly = new Assembly(10_000, new AssemblyShare(budget), { onMemory, onMessage: () => true })
       for (const bytes of frames) {
         const frame = Buffer.from(bytes)
         assembly.read(frame, 0, frame.length)
-        expect(budget.bytes).toBeLessThanOrEqual(10_000)
+        expect(budget.takenBytes).toBeLessThanOrEqual(10_000)
       }
     }),
     3000,
@@ -130,7 +126,7 @@ test.each([
   ['a first piece that is longer than its message', [5, 0, 2, 0, 1, 0, 0, 0, 1, 2], RESET_REASON.malformed],
   ['a message longer than the limit', [5, 0, 1, 0, 0, 0, 1, 0, 1], RESET_REASON.messageTooLong],
 ])('%s is refused', (_, bytes, reason) => {
-  const assembly = new Assembly(1000, unlimited(), { onMessage: () => true })
+  const assembly = new Assembly(1000, unlimited(), { onMemory, onMessage: () => true })
   expect(assembly.read(Buffer.from(bytes), 0, bytes.length)).toBe(undefined)
   expect(assembly.failure).toBe(reason)
 })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { SeededRandom } from '../../../src/core/index.js'
+import { AssemblyBudget, AssemblyShare } from '../../../src/stream/assembly-budget.js'
 import { FramePool, FrameSlot } from '../../../src/stream/frame-pool.js'
 import { GroupReceiving } from '../../../src/stream/group-receiving.js'
 import { ReceiveHalf } from '../../../src/stream/receive-half.js'
@@ -21,13 +22,14 @@ class Receiver {
     const context = {
       pool: new FramePool(FRAME_BYTES, memoryBytes),
       roundTrip,
-      budget: { take: () => true, give: () => undefined },
+      memory: new AssemblyShare(new AssemblyBudget(1 << 20)),
       maxMessageBytes: 1000,
     }
     const owner = {
       onMessage: (message: Buffer) => void this.messages.push(message.readUInt32LE()),
       onGap: () => undefined,
       onEnd: () => undefined,
+      onResumed: () => undefined,
       onFailure: () => expect.unreachable(),
     }
     const terms = { group: 1, receivers: 1, backOff: 0 }
