@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import type { Endpoint, Peer, StreamNode, UdpSocket, UdpSocketOptions } from '../index.js'
+import {
+  StreamError,
+  capabilities,
+  type Endpoint,
+  type Peer,
+  type StreamNode,
+  type UdpSocket,
+  type UdpSocketOptions,
+} from '../index.js'
 import { given, wholeNumber } from './arguments.js'
 import { EXIT, EXIT_HELP, UsageError, describeError, type ExitCode } from './exit.js'
 import { interfaceOf } from './interface-text.js'
@@ -85,7 +93,11 @@ async function withNode(
   options: SendOptions,
   run: (node: StreamNode, socket: UdpSocket) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const socket = socketFor({ type: to.family === 'IPv4' ? 'udp4' : 'udp6', ...socketOptions })
+  const socket = socketFor({
+    type: to.family === 'IPv4' ? 'udp4' : 'udp6',
+    receiveErrors: capabilities().receiveErrors,
+    ...socketOptions,
+  })
   try {
     const node = nodeOn(socket, options, { maxMessageBytes: MAX_DATA_BYTES })
     await socket.bind()
@@ -254,6 +266,7 @@ class Pushing {
 /** The receiver has gone, or cannot be reached, or is busy: not for ever. */
 function mayHelpLater(error: unknown): boolean {
   if (error instanceof RefusedByReceiver) return error.reason === 'busy' || error.reason === 'digest'
+  if (error instanceof StreamError && error.code === 'ERR_CONNECT_REFUSED') return error.reason === 'nobody'
   return LATER.has((error as NodeJS.ErrnoException).code!)
 }
 

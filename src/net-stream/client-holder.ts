@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns'
 import { type Endpoint } from '../core/index.js'
-import { UdpSocket } from '../socket/index.js'
+import { capabilities, type UdpSocket } from '../socket/index.js'
 import { createNode, type Peer, type StreamNode } from '../stream/index.js'
 import type { ConnectPlace, SocketOptions } from './connect-options.js'
-import type { Holder } from './holder.js'
+import { openUdpSocket, type Holder } from './holder.js'
 
 /** What a connection that was made here stands on: a UDP socket and a node, its own unless it was given one. */
 export class ClientHolder implements Holder {
@@ -19,7 +19,12 @@ export class ClientHolder implements Holder {
   constructor(place: ConnectPlace, { node, nodeOptions }: SocketOptions, onError: (error: Error) => void) {
     const { isIpv6 } = place
     this.#place = place
-    this.#udp = new UdpSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, lookup: place.lookup ?? lookup })
+    this.#udp = openUdpSocket({
+      type: isIpv6 ? 'udp6' : 'udp4',
+      ipv6Only: isIpv6,
+      lookup: place.lookup ?? lookup,
+      receiveErrors: capabilities().receiveErrors,
+    })
     this.#udp.on('error', onError)
     this.#isOwn = node === undefined
     try {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import { lookup } from 'node:dns'
 import { checkLocalPort, checkOptions, checkSignal, checkString, obeySignal, type Endpoint } from '../core/index.js'
-import { UdpSocket } from '../socket/index.js'
+import type { UdpSocket } from '../socket/index.js'
 import { createNode, type NodeOptions, type Stream, type StreamNode } from '../stream/index.js'
-import { STREAM_LABEL } from './holder.js'
+import { STREAM_LABEL, openUdpSocket } from './holder.js'
 import { Socket, type SocketAddress } from './socket.js'
 
 /** Options of {@link createServer}. */
@@ -95,7 +95,7 @@ export class Server extends EventEmitter<ServerEvents> {
     const signal = checkSignal('options.signal', given.signal)
     if (listener !== undefined) this.once('listening', listener)
     if (signal !== undefined) this.#closeOn(signal)
-    const udp = new UdpSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup })
+    const udp = openUdpSocket({ type: address.includes(':') ? 'udp6' : 'udp4', lookup })
     const node = this.#createNode(udp)
     this.#udp = udp
     this.#isClosing = false

@@ -11,6 +11,7 @@ export { PATH_MTU_DISCOVERY, type KernelOptionName, type KernelOptionValues, typ
 export { PeerError } from './peer-error.js'
 export type { SendOptions } from './send-control.js'
 export type { SocketType, UdpSocketOptions } from './socket-options.js'
+export { streamSocketOptions } from './stream-socket.js'
 export type { SocketStatistics } from './statistics.js'
 export type { UdpSocketEvents } from './socket-events.js'
 export { UdpSocket, type BindOptions } from './udp-socket.js'

@@ -196,6 +196,13 @@ export class Joiner {
     return true
   }
 
+  /** The network says that nobody is at `endpoint` (ICMP): anybody may have said so, and whoever has answered knows better. */
+  onUnreachable(endpoint: Endpoint): void {
+    const attempt = this.#attempts.get(endpointKey(endpoint))
+    if (attempt === undefined || attempt.challenges > 0) return
+    this.#fail(attempt, new StreamError('ERR_CONNECT_REFUSED', `nobody listens at ${endpoint.toString()}`, 'nobody'))
+  }
+
   /** Gives up all attempts. */
   abort(error: Error): void {
     for (const attempt of [...this.#attempts.values()]) this.#fail(attempt, error)

@@ -108,6 +108,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       link.on('batch', this.#onBatch)
       link.on('drain', this.#loop.onDrain)
       link.on('close', this.#onLinkClose)
+      telling(link).on('peerError', this.#onPeerError)
     }
   }
 
@@ -216,6 +217,11 @@ export class StreamNode extends EventEmitter<NodeEvents> {
 
   readonly #onBatch = (batch: DatagramBatch): void => this.#loop.receive(batch, this.#receiver)
 
+  /** A refusal of the network ends an attempt to join, never a peer: those fall silent, or do not. */
+  readonly #onPeerError = ({ code, endpoint }: LinkPeerError): void => {
+    if (code === 'ECONNREFUSED' && endpoint instanceof Endpoint) this.#joiner.onUnreachable(endpoint)
+  }
+
   readonly #onLinkClose = (): void => this.#end(new StreamError('ERR_CLOSED', 'The link was closed'))
 
   get #groupLink(): Link {
@@ -270,6 +276,7 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       link.off('batch', this.#onBatch)
       link.off('drain', this.#loop.onDrain)
       link.off('close', this.#onLinkClose)
+      telling(link).off('peerError', this.#onPeerError)
     }
     process.nextTick(() => this.emit('close'))
   }
@@ -341,6 +348,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       admit: (introduction, nowMs, isInvited) => this.#admit(introduction, nowMs, isInvited),
     }
   }
+}
+
+/** What some links tell beyond the contract: what the network answered to a datagram. */
+type LinkPeerError = Error & { readonly code?: unknown; readonly endpoint?: unknown }
+
+function telling(link: Link): EventEmitter<{ peerError: [error: LinkPeerError] }> {
+  return link as unknown as EventEmitter<{ peerError: [error: LinkPeerError] }>
 }
 
 const CONNECT_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])

@@ -17,7 +17,10 @@ export class StreamError extends Error {
 export type StreamErrorCode =
   /** Nobody answered in time. */
   | 'ERR_CONNECT_TIMEOUT'
-  /** The other node refuses: `reason` says 'version' or 'full'; or this one has as many peers as it may: 'full'. */
+  /**
+   * The other node refuses: `reason` says 'version' or 'full'; or this one has as many peers as it may: 'full'; or the network says that
+   * nobody is there: 'nobody'.
+   */
   | 'ERR_CONNECT_REFUSED'
   /** The peer's process has started anew. Nothing that was under way will arrive. */
   | 'ERR_PEER_RESTARTED'

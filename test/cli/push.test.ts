@@ -274,6 +274,14 @@ describe('geysir push', () => {
     expect(readdirSync(directory)).toEqual([])
   })
 
+  test('a port where nobody listens is tried again, and is 3', async () => {
+    const closed = new UdpSocket()
+    const { port } = await closed.bind({ address: '127.0.0.1' })
+    closed.close()
+    const { code, stderr } = await push(port, file('x', 10).path, '--retry', '200')
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/nobody listens at .*; trying again\n.*given up/s)])
+  })
+
   test('nobody there is 3', async () => {
     const nobody = new UdpSocket()
     onTestFinished(() => nobody.close())

@@ -440,6 +440,15 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       await closed(client)
     },
   ],
+  'a port where nobody listens': [
+    async ({ net, log, server, port }) => {
+      server.close()
+      await once(server, 'close')
+      const client = log.watch('client', net.connect({ port, host: '127.0.0.1' }))
+      client.on('error', ({ message }) => log.client.push(message.replace(String(port), 'port')))
+      await closed(client)
+    },
+  ],
   'a name that is none': [
     async ({ net, log }) => {
       const client = log.watch('client', net.connect({ port: 9, host: 'nothing.invalid' }))

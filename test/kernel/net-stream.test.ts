@@ -6,10 +6,9 @@ import * as nodeNet from 'node:net'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { SocketError, UdpSocket } from '../../src/index.js'
+import { SocketError, UdpSocket, capabilities, createNode, type Endpoint, type StreamNode } from '../../src/index.js'
 import * as entry from '../../src/net-stream/index.js'
 import { connect, createServer, type Server, type ServerOptions, type Socket } from '../../src/net-stream/index.js'
-import { createNode, type StreamNode } from '../../src/stream/index.js'
 
 /** A server on the loopback address, and a way to connect to it. */
 async function serve(
@@ -322,7 +321,7 @@ describe('a close of the node that a socket was given', () => {
   })
 })
 
-describe('a UDP socket that fails', () => {
+describe('the UDP socket below', () => {
   /** The UDP sockets that are bound while `open` runs. */
   async function boundBy(open: () => Promise<unknown>): Promise<UdpSocket[]> {
     const bind = vi.spyOn(UdpSocket.prototype, 'bind')
@@ -365,7 +364,20 @@ describe('a UDP socket that fails', () => {
     return { server, accepted, client, udp: { server: forServer!, client: forClient! } }
   }
 
-  test('of a server is its error and that of its sockets, and closes them', async () => {
+  test.skipIf(capabilities().backend !== 'native')(
+    'is one for streams: it does not fragment, and has a large buffer',
+    async () => {
+      const { udp } = await open()
+      const asked = new UdpSocket({ receiveBufferBytes: 4 << 20 }).on('warning', () => undefined)
+      onTestFinished(() => asked.close())
+      for (const socket of [udp.server, udp.client]) {
+        expect(socket.getOption('pathMtuDiscovery')).toBe('do')
+        expect(socket.getOption('receiveBufferBytes')).toBe(asked.getOption('receiveBufferBytes'))
+      }
+    },
+  )
+
+  test('of a server, when it fails, is its error and that of its sockets, and closes them', async () => {
     const { server, accepted, udp } = await open()
     const told: string[] = []
     server.on('error', (error) => told.push(`server ${(error as NodeJS.ErrnoException).code} ${server.listening}`))
@@ -379,7 +391,7 @@ describe('a UDP socket that fails', () => {
     expect(server.listening).toBe(true)
   })
 
-  test('of a connection is its error, and closes it', async () => {
+  test('of a connection, when it fails, is its error, and closes it', async () => {
     const { client, udp } = await open()
     const end = closeOf(client)
     const error = once(client, 'error')
@@ -388,7 +400,7 @@ describe('a UDP socket that fails', () => {
     expect(await end).toEqual([true])
   })
 
-  test('while it connects is its error as well', async () => {
+  test('that fails while it connects is its error as well', async () => {
     const nobody = new UdpSocket()
     onTestFinished(() => nobody.close())
     const { port } = await nobody.bind({ address: '127.0.0.1' })
@@ -418,6 +430,39 @@ describe('a UDP socket that fails', () => {
     groupLink.close()
     await ends
     expect(server.listening).toBe(false)
+  })
+})
+
+describe.skipIf(!capabilities().receiveErrors)('a node on a link that tells what the network answers', () => {
+  async function open(): Promise<{ link: UdpSocket; endpoint: Endpoint; node: StreamNode }> {
+    const link = new UdpSocket({ receiveErrors: true })
+    const endpoint = await link.bind({ address: '127.0.0.1' })
+    const node = createNode({ link })
+    onTestFinished(() => {
+      node.destroy()
+      link.close()
+    })
+    return { link, endpoint, node }
+  }
+
+  test('does not wait where nobody listens', async () => {
+    const [here, there] = [await open(), await open()]
+    there.link.close()
+    const error = { code: 'ERR_CONNECT_REFUSED', reason: 'nobody' }
+    await expect(here.node.connect(there.endpoint)).rejects.toMatchObject(error)
+    await expect(here.node.connect(there.endpoint)).rejects.toMatchObject(error)
+  })
+
+  test('keeps a peer, whatever the network says of it', async () => {
+    const [here, there] = [await open(), await open()]
+    const peer = await here.node.connect(there.endpoint)
+    const told = once(here.link, 'peerError')
+    // It goes without a word.
+    there.link.close()
+    peer.openStream().send('x')
+    expect(await told).toMatchObject([{ code: 'ECONNREFUSED' }])
+    expect(peer.closed).toBe(false)
+    expect(await here.node.connect(there.endpoint)).toBe(peer)
   })
 })
 

@@ -3,6 +3,7 @@ import {
   UdpSocket,
   createNode,
   fixedRate,
+  streamSocketOptions,
   type NodeOptions,
   type SocketType,
   type UdpSocketOptions,
@@ -39,7 +40,7 @@ export function withRate(command: Command): Command {
 
 /** A socket that streams are at home on. */
 export function socketFor(type: { type: SocketType; ipv6Only?: boolean } & UdpSocketOptions): UdpSocket {
-  return new UdpSocket({ ...type, receiveBufferBytes: RECEIVE_BUFFER_BYTES, pathMtuDiscovery: 'do' })
+  return new UdpSocket({ ...streamSocketOptions(), ...type })
 }
 
 export function nodeOn(
@@ -55,4 +56,3 @@ export function nodeOn(
 /** Where files are received unless another port is given. */
 export const DEFAULT_PORT = 7497
 const MIN_SECRET_BYTES = 16
-const RECEIVE_BUFFER_BYTES = 4 << 20

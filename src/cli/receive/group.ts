@@ -1,18 +1,18 @@
-import { UdpSocket, type Endpoint, type Peer, type Stream, type StreamNode } from '../../index.js'
+import type { Endpoint, Peer, Stream, StreamNode, UdpSocket } from '../../index.js'
 import { given } from '../arguments.js'
 import { interfaceOf } from '../interface-text.js'
 import { plainEndpoint } from '../places.js'
+import { socketFor } from '../push/options.js'
 import { ANNOUNCEMENT, groupLabel } from '../push/wire.js'
 import type { Status } from '../status.js'
 import { RefusedError } from './directory.js'
 
 /** A socket that hears a group; others of this host may hear it as well. */
 export async function openGroupSocket(group: Endpoint, options: { readonly interface?: string }): Promise<UdpSocket> {
-  const socket = new UdpSocket({
+  const socket = socketFor({
     type: group.family === 'IPv4' ? 'udp4' : 'udp6',
     reuseAddress: true,
     multicastAll: false,
-    receiveBufferBytes: RECEIVE_BUFFER_BYTES,
   })
   try {
     // The group's own address, so that nothing else comes here.
@@ -93,7 +93,6 @@ function keyOf(peer: Peer, label: string): string {
   return `${peer.endpoint.toString()} ${label}`
 }
 
-const RECEIVE_BUFFER_BYTES = 4 << 20
 const JOIN_MS = 3000
 const MAX_JOINING = 16
 const MAX_WAITING = 64
