@@ -51,7 +51,7 @@ const wrongCookie: Fill = (frame, i) => {
 /** A ping to a life that is over: it is answered, now and then. */
 const stranger: Fill = (frame, i) => {
   writeHeader(frame, FLAG.control | FLAG.opener, TYPE.ping, 0, { place: 7, life: i + 1 }, { place: 9, life: 9 })
-  return encodeControl(frame, { type: TYPE.ping, timestamp: i })
+  return encodeControl(frame, { type: TYPE.ping, timestamp: i, session: 1 })
 }
 
 const GARBAGE_BYTES = 200
@@ -61,7 +61,15 @@ const garbage: Fill = (frame) => {
   return randomBelow(random, GARBAGE_BYTES)
 }
 
-const HELLO = { type: TYPE.hello, minVersion: VERSION, maxVersion: VERSION, frameBytes: 1472, timestamp: 1, name: '' } as const
+const HELLO = {
+  type: TYPE.hello,
+  minVersion: VERSION,
+  maxVersion: VERSION,
+  frameBytes: 1472,
+  timestamp: 1,
+  session: 1,
+  name: '',
+} as const
 const FLOODS: readonly (readonly [string, Fill | undefined])[] = [
   ['no flood', undefined],
   ['hellos', hello],

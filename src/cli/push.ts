@@ -10,7 +10,7 @@ import { findEndpoint, plainEndpoint } from './places.js'
 import { Progress } from './progress.js'
 import { GroupPushing } from './push/group-push.js'
 import { DEFAULT_PORT, nodeOn, socketFor, withPushOptions, withRate, type PushOptions } from './push/options.js'
-import { groupPlace, remotePlace } from './push/place.js'
+import { checkFamily, groupPlace, remotePlace } from './push/place.js'
 import { RefusedByReceiver, sendFile, type Sent } from './push/send-file.js'
 import { examineFile, type FileToSend } from './push/source-file.js'
 import { MAX_DATA_BYTES } from './push/wire.js'
@@ -67,6 +67,7 @@ async function push(words: readonly string[], options: SendOptions): Promise<Exi
 }
 
 async function pushToGroup(paths: readonly string[], group: Endpoint, options: SendOptions): Promise<ExitCode> {
+  checkFamily(group, options)
   const signal = interruptSignal()
   const files = await examineAll(paths)
   const { receivers, settle, retry, json = false, multicastTtl } = options

@@ -7,7 +7,7 @@ import { interruptSignal } from './interrupt.js'
 import { bytes as bytesText, counted } from './numbers.js'
 import { findEndpoint, plainEndpoint, socketTypeOf } from './places.js'
 import { Progress } from './progress.js'
-import { groupPlace } from './push/place.js'
+import { checkFamily, groupPlace } from './push/place.js'
 import { DEFAULT_PORT, nodeOn, socketFor, withPushOptions, type PushOptions } from './push/options.js'
 import { MAX_DATA_BYTES, PUSH_LABEL, isGroupLabel } from './push/wire.js'
 import { ReceiveDirectory, RefusedError } from './receive/directory.js'
@@ -80,6 +80,7 @@ class Receiving {
     if (options.interface !== undefined && group === undefined && !local?.scopeId) {
       throw new UsageError('--interface is where to hear a --group; to hear one interface alone, listen at an address of it')
     }
+    if (group !== undefined) checkFamily(group, options)
     const socket = socketFor(socketTypeOf(local ?? group, options))
     let groupSocket: UdpSocket | undefined
     let directory: ReceiveDirectory | undefined

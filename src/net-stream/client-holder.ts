@@ -1,25 +1,26 @@
 import { lookup } from 'node:dns'
 import { type Endpoint } from '../core/index.js'
 import { UdpSocket } from '../socket/index.js'
-import { createNode, type NodeOptions, type Peer, type StreamNode } from '../stream/index.js'
+import { createNode, type Peer, type StreamNode } from '../stream/index.js'
+import type { ConnectPlace, SocketOptions } from './connect-options.js'
 import type { Holder } from './holder.js'
-
-export interface ClientHolderOptions {
-  readonly family: number | undefined
-  readonly node: StreamNode | undefined
-  readonly nodeOptions: Omit<NodeOptions, 'link'> | undefined
-}
 
 /** What a connection that was made here stands on: a UDP socket and a node, its own unless it was given one. */
 export class ClientHolder implements Holder {
+  readonly #place: ConnectPlace
   readonly #udp: UdpSocket
   readonly #isOwn: boolean
   readonly #node: StreamNode
 
-  /** @throws Misuse: options of the node that are none. */
-  constructor({ family, node, nodeOptions }: ClientHolderOptions, host: string) {
-    const isIpv6 = family === 6 || (family === undefined && host.includes(':'))
-    this.#udp = new UdpSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, lookup })
+  /**
+   * @param onError The UDP socket can no longer work, and has closed itself.
+   * @throws Misuse: options of the node that are none.
+   */
+  constructor(place: ConnectPlace, { node, nodeOptions }: SocketOptions, onError: (error: Error) => void) {
+    const { isIpv6 } = place
+    this.#place = place
+    this.#udp = new UdpSocket({ type: isIpv6 ? 'udp6' : 'udp4', ipv6Only: isIpv6, lookup: place.lookup ?? lookup })
+    this.#udp.on('error', onError)
     this.#isOwn = node === undefined
     try {
       this.#node = node ?? createNode({ ...nodeOptions, link: this.#udp })
@@ -29,12 +30,13 @@ export class ClientHolder implements Holder {
     }
   }
 
-  resolve(host: string, port: number): Promise<Endpoint> {
-    return this.#udp.resolve(host, port)
+  resolve(): Promise<Endpoint> {
+    return this.#udp.resolve(this.#place.host, this.#place.port)
   }
 
   async join(endpoint: Endpoint): Promise<Peer> {
-    if (this.#isOwn) await this.#udp.bind()
+    const { localAddress: address, localPort: port } = this.#place
+    if (this.#isOwn) await this.#udp.bind({ ...(address && { address }), ...(port && { port }) })
     return this.#node.connect(endpoint)
   }
 

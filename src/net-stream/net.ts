@@ -7,5 +7,6 @@ export {
   type ServerEvents,
   type ServerOptions,
 } from './server.js'
-export { Socket, type ConnectOptions, type SocketAddress, type SocketConnectOptions, type SocketOptions } from './socket.js'
+export { Socket, type SocketAddress } from './socket.js'
+export type { ConnectOptions, PassedOptions, SocketConnectOptions, SocketOptions } from './connect-options.js'
 export { connect, createConnection } from './connect.js'

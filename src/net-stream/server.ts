@@ -63,6 +63,8 @@ export class Server extends EventEmitter<ServerEvents> {
   maxConnections: number | undefined
   readonly #options: ServerOptions
   readonly #sockets = new Set<Socket>()
+  /** Those of them that keep the process alive. */
+  readonly #referenced = new Set<Socket>()
   #udp: UdpSocket | undefined
   #node: StreamNode | undefined
   #isClosing = false
@@ -97,6 +99,9 @@ export class Server extends EventEmitter<ServerEvents> {
     const node = this.#createNode(udp)
     this.#udp = udp
     this.#isClosing = false
+    udp.on('error', (error) => this.#onFailure(udp, error))
+    // Of itself, when one of its links is closed.
+    node.on('close', () => this.#onEnd(udp))
     // What listeners throw is not the promise's.
     udp.bind({ port, address }).then(
       () => process.nextTick(() => this.#open(node)),
@@ -137,21 +142,21 @@ export class Server extends EventEmitter<ServerEvents> {
       return this
     }
     this.#isClosing = true
+    this.#keepAlive()
     this.#closeIfIdle()
     return this
   }
 
+  /** May listening keep the process alive? It does until `unref`. Each of the sockets does for itself, as those of `node:net`. */
   ref(): this {
     this.#isReferenced = true
-    this.#udp?.ref()
-    this.#node?.ref()
+    this.#keepAlive()
     return this
   }
 
   unref(): this {
     this.#isReferenced = false
-    this.#udp?.unref()
-    this.#node?.unref()
+    this.#keepAlive()
     return this
   }
 
@@ -172,12 +177,29 @@ export class Server extends EventEmitter<ServerEvents> {
     if (this.#isClosing || node.closed) return node.destroy()
     this.#node = node
     node.on('stream', (stream) => this.#onStream(stream))
-    if (!this.#isReferenced) this.unref()
+    this.#keepAlive()
     this.emit('listening')
   }
 
+  /** The UDP socket can no longer work, and has closed itself. */
+  #onFailure(udp: UdpSocket, error: Error): void {
+    if (this.#udp !== udp) return
+    // What the node will say to them is that its link was closed.
+    for (const socket of this.#sockets) socket.destroy(error)
+    this.#onEnd(udp)
+    this.emit('error', error)
+  }
+
+  /** Nothing comes any more; the sockets end as well. */
+  #onEnd(udp: UdpSocket): void {
+    if (this.#udp !== udp) return
+    this.#isClosing = true
+    this.#closeIfIdle()
+  }
+
   #onStream(stream: Stream): void {
-    if (this.#isClosing || stream.label !== STREAM_LABEL || stream.kind !== 'reliable') {
+    const isSocket = stream.label === STREAM_LABEL && stream.kind === 'reliable' && stream.ordered
+    if (this.#isClosing || !isSocket) {
       stream.reset(REFUSED)
       return
     }
@@ -191,18 +213,40 @@ export class Server extends EventEmitter<ServerEvents> {
       { allowHalfOpen },
       {
         localAddress: (): Endpoint | undefined => this.#udp?.address(),
-        ref: () => undefined,
-        unref: () => undefined,
+        ref: () => this.#refer(socket),
+        unref: () => this.#unrefer(socket),
         release: () => {
           this.#sockets.delete(socket)
+          this.#unrefer(socket)
           this.#closeIfIdle()
         },
       },
     )
     this.#sockets.add(socket)
+    this.#refer(socket)
     socket.attach(stream)
     if (pauseOnConnect) socket.pause()
     this.emit('connection', socket)
+  }
+
+  #refer(socket: Socket): void {
+    if (!this.#sockets.has(socket)) return
+    this.#referenced.add(socket)
+    this.#keepAlive()
+  }
+
+  #unrefer(socket: Socket): void {
+    this.#referenced.delete(socket)
+    this.#keepAlive()
+  }
+
+  /** One UDP socket is under the server and all of its sockets: it stays as long as one of them wants the process to. */
+  #keepAlive(): void {
+    const isWanted = (this.#isReferenced && !this.#isClosing) || this.#referenced.size > 0
+    for (const held of [this.#udp, this.#node]) {
+      if (isWanted) held?.ref()
+      else held?.unref()
+    }
   }
 
   #describe(remote: Endpoint): DroppedConnection {

@@ -1,20 +1,17 @@
 import { isIP } from 'node:net'
 import { Duplex, addAbortSignal } from 'node:stream'
-import {
-  checkFunction,
-  checkOptions,
-  checkPeerPort,
-  checkString,
-  invalidArgType,
-  invalidState,
-  outOfRange,
-  type Endpoint,
-  type Timer,
-} from '../core/index.js'
-import type { NodeOptions, Stream, StreamNode } from '../stream/index.js'
+import { checkFunction, invalidState, type Endpoint, type Timer } from '../core/index.js'
+import type { Stream } from '../stream/index.js'
 import { DuplexWriter, destroyedError } from '../stream/duplex-writer.js'
 import { systemClock } from '../system/index.js'
 import { ClientHolder } from './client-holder.js'
+import {
+  checkConnectOptions,
+  checkSocketOptions,
+  checkTimeout,
+  type SocketConnectOptions,
+  type SocketOptions,
+} from './connect-options.js'
 import { STREAM_LABEL, type Holder } from './holder.js'
 import { closedBeforeConnection, endedByOther, netError } from './net-error.js'
 
@@ -24,33 +21,6 @@ export interface SocketAddress {
   readonly family: 'IPv4' | 'IPv6'
   readonly port: number
 }
-
-/** Options of `new Socket`. */
-export interface SocketOptions {
-  /** Does the socket stay open for writing when the other side has ended? Default false. */
-  allowHalfOpen?: boolean
-  /** Destroys the socket when it is aborted. */
-  signal?: AbortSignal
-  /** A node to connect with, which goes on. Default: one that lives as long as the socket. */
-  node?: StreamNode
-  /** Options of the socket's own node, such as `secret` or `congestionControl`. */
-  nodeOptions?: Omit<NodeOptions, 'link'>
-}
-
-/** Where `socket.connect` connects to. */
-export interface SocketConnectOptions {
-  /** As a string as well: URLs have it so. */
-  port: number | string
-  /** A name or a literal. Default 'localhost', as IPv4. */
-  host?: string
-  /** 4 or 6. Default: 6 for a literal that is one, otherwise 4. */
-  family?: number
-  /** As `setTimeout` takes it. */
-  timeout?: number
-}
-
-/** Options of `connect`. */
-export type ConnectOptions = SocketOptions & SocketConnectOptions
 
 /**
  * A reliable stream in the shape of `net.Socket`. Made by `connect`, by a server, or by `new Socket()` and then `connect`.
@@ -77,9 +47,9 @@ export class Socket extends Duplex {
 
   /** @param accepted Of a server's socket. @internal */
   constructor(options: SocketOptions = {}, accepted?: Holder) {
-    checkOptions('options', options, SOCKET_OPTIONS)
-    super({ allowHalfOpen: options.allowHalfOpen === true, emitClose: false })
-    this.#options = options
+    const checked = checkSocketOptions(options)
+    super({ allowHalfOpen: checked.allowHalfOpen === true, emitClose: false })
+    this.#options = checked
     this.#holder = accepted
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
     this.on('end', () => {
@@ -96,20 +66,17 @@ export class Socket extends Duplex {
   connect(port: number, host?: string, listener?: () => void): this
   connect(port: number, listener: () => void): this
   connect(first: SocketConnectOptions | number, second?: string | (() => void), third?: () => void): this {
-    const options = typeof first === 'number' ? { port: first, ...(typeof second === 'string' ? { host: second } : {}) } : first
+    const options = typeof first === 'object' ? first : { port: first, host: typeof second === 'string' ? second : undefined }
     const listener = typeof second === 'function' ? second : third
-    checkOptions('options', options, CONNECT_OPTIONS)
-    const port = checkPeerPort('options.port', asNumber(options.port))
-    const host = checkString('options.host', options.host ?? 'localhost')
+    const place = checkConnectOptions(options, this.#options)
     if (this.#holder !== undefined || this.destroyed) throw invalidState('a socket is connected once')
-    const { node, nodeOptions } = this.#options
-    const holder = new ClientHolder({ family: options.family, node, nodeOptions }, host)
+    const holder = new ClientHolder(place, this.#options, (error) => this.destroy(error))
     this.#holder = holder
     this.connecting = true
     if (!this.#isReferenced) holder.unref()
-    if (options.timeout !== undefined) this.setTimeout(options.timeout)
+    if (place.timeoutMs !== undefined) this.setTimeout(place.timeoutMs)
     if (listener !== undefined) this.once('connect', listener)
-    void this.#connect(holder, host, port)
+    void this.#connect(holder, place.host)
     return this
   }
 
@@ -164,8 +131,7 @@ export class Socket extends Duplex {
 
   /** 'timeout' after so much silence in both directions; 0: none. The socket stays as it is. */
   setTimeout(timeoutMs: number, listener?: () => void): this {
-    if (typeof timeoutMs !== 'number') throw invalidArgType('timeoutMs', 'of type number', timeoutMs)
-    if (!(timeoutMs >= 0 && timeoutMs <= MAX_TIMEOUT_MS)) throw outOfRange('timeoutMs', `>= 0 && <= ${MAX_TIMEOUT_MS}`, timeoutMs)
+    checkTimeout('timeoutMs', timeoutMs)
     if (listener !== undefined) checkFunction('listener', listener)
     if (this.destroyed) return this
     this.timeout = timeoutMs
@@ -222,7 +188,7 @@ export class Socket extends Duplex {
     this.connecting = false
     stream.allowHalfOpen = true
     stream.on('drain', () => this.#writeMore())
-    stream.on('end', () => this.push(null))
+    stream.on('end', () => this.#endReading())
     stream.on('close', (error) => this.#onStreamClose(error))
     stream.on('message', (message) => {
       this.#touch()
@@ -285,11 +251,11 @@ export class Socket extends Duplex {
     }
   }
 
-  async #connect(holder: ClientHolder, host: string, port: number): Promise<void> {
+  async #connect(holder: ClientHolder, host: string): Promise<void> {
     let endpoint: Endpoint | undefined
     let stream: Stream
     try {
-      endpoint = await holder.resolve(host, port)
+      endpoint = await holder.resolve()
       if (this.destroyed) return
       if (isIP(host) === 0) this.emit('lookup', null, endpoint.address, endpoint.family === 'IPv6' ? 6 : 4, host)
       const peer = await holder.join(endpoint)
@@ -306,6 +272,12 @@ export class Socket extends Duplex {
       this.emit('connect')
       this.emit('ready')
     })
+  }
+
+  #endReading(): void {
+    this.push(null)
+    // As net.Socket: where nothing is left to read, 'end' waits for no reader.
+    this.read(0)
   }
 
   #writeMore(): void {
@@ -355,12 +327,5 @@ export class Socket extends Duplex {
   }
 }
 
-function asNumber(port: unknown): unknown {
-  return typeof port === 'string' && /^\d+$/.test(port) ? Number(port) : port
-}
-
-const SOCKET_OPTIONS: ReadonlySet<string> = new Set<keyof SocketOptions>(['allowHalfOpen', 'signal', 'node', 'nodeOptions'])
-const CONNECT_OPTIONS: ReadonlySet<string> = new Set<keyof SocketConnectOptions>(['port', 'host', 'family', 'timeout'])
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /** How long what was written may take to arrive after the socket was let go. */
 const LINGER_MS = 10_000

@@ -45,6 +45,20 @@ export interface HelloFrame {
   readonly cookie: Uint8Array
   readonly frameBytes: number
   readonly timestamp: number
+  /** What the sender calls the session that is to be; not 0. */
+  readonly session: number
+  readonly name: string
+}
+
+export interface WelcomeFrame {
+  readonly type: typeof TYPE.welcome
+  readonly version: number
+  readonly frameBytes: number
+  readonly timestamp: number
+  /** What the sender calls the session. */
+  readonly session: number
+  /** What the hello called it. */
+  readonly asked: number
   readonly name: string
 }
 
@@ -76,17 +90,21 @@ export interface HeartbeatFrame extends HeartbeatFields {
 export type ControlFrame =
   | HelloFrame
   | { readonly type: typeof TYPE.challenge; readonly timestamp: number; readonly cookie: Uint8Array }
+  | WelcomeFrame
   | {
-      readonly type: typeof TYPE.welcome
-      readonly version: number
-      readonly frameBytes: number
-      readonly timestamp: number
-      readonly name: string
+      readonly type: typeof TYPE.refuse
+      readonly reason: number
+      readonly minVersion: number
+      readonly maxVersion: number
+      /** What the hello called the session. */
+      readonly asked: number
     }
-  | { readonly type: typeof TYPE.refuse; readonly reason: number; readonly minVersion: number; readonly maxVersion: number }
-  | { readonly type: typeof TYPE.bye; readonly reason: number }
-  | { readonly type: typeof TYPE.stranger; readonly place: number; readonly life: number }
-  | { readonly type: typeof TYPE.ping; readonly timestamp: number }
+  /** `session`: as the sender calls it. */
+  | { readonly type: typeof TYPE.bye; readonly reason: number; readonly session: number }
+  /** `session`: that of the ping which it answers; 0: it answers another frame. */
+  | { readonly type: typeof TYPE.stranger; readonly place: number; readonly life: number; readonly session: number }
+  /** `session`: as the receiver calls it. */
+  | { readonly type: typeof TYPE.ping; readonly timestamp: number; readonly session: number }
   | { readonly type: typeof TYPE.pong; readonly timestamp: number }
   | { readonly type: typeof TYPE.probe; readonly frameBytes: number }
   | { readonly type: typeof TYPE.probeAck; readonly frameBytes: number }
@@ -111,22 +129,28 @@ export function encodeControl(out: Buffer, frame: ControlFrame): number {
       out[WELCOME.version] = frame.version
       writeUint16(out, WELCOME.frameBytes, frame.frameBytes)
       writeUint32(out, WELCOME.timestamp, frame.timestamp)
+      writeUint32(out, WELCOME.session, frame.session)
+      writeUint32(out, WELCOME.asked, frame.asked)
       return writeText(out, WELCOME.nameBytes, WELCOME.name, frame.name)
     case TYPE.refuse:
       writeUint16(out, REFUSE.reason, frame.reason)
       out[REFUSE.minVersion] = frame.minVersion
       out[REFUSE.maxVersion] = frame.maxVersion
+      writeUint32(out, REFUSE.asked, frame.asked)
       return REFUSE.bytes
     case TYPE.bye:
       writeUint16(out, BYE.reason, frame.reason)
+      writeUint32(out, BYE.session, frame.session)
       return BYE.bytes
     case TYPE.stranger:
       writeUint32(out, STRANGER.place, frame.place)
       writeUint32(out, STRANGER.life, frame.life)
+      writeUint32(out, STRANGER.session, frame.session)
       return STRANGER.bytes
     case TYPE.ping:
       writeUint32(out, PING.timestamp, frame.timestamp)
-      writeUint32(out, PING.timestamp + 4, 0)
+      writeUint32(out, PING.session, frame.session)
+      writeUint32(out, PING.session + 4, 0)
       return PING.bytes
     case TYPE.pong:
       writeUint32(out, PONG.timestamp, frame.timestamp)
@@ -165,14 +189,22 @@ export function decodeControl(bytes: Buffer, type: number, end: number): Control
         reason: readUint16(bytes, REFUSE.reason),
         minVersion: bytes[REFUSE.minVersion]!,
         maxVersion: bytes[REFUSE.maxVersion]!,
+        asked: readUint32(bytes, REFUSE.asked),
       }
     case TYPE.bye:
-      return end < BYE.bytes ? undefined : { type, reason: readUint16(bytes, BYE.reason) }
+      if (end < BYE.bytes) return undefined
+      return { type, reason: readUint16(bytes, BYE.reason), session: readUint32(bytes, BYE.session) }
     case TYPE.stranger:
       if (end < STRANGER.bytes) return undefined
-      return { type, place: readUint32(bytes, STRANGER.place), life: readUint32(bytes, STRANGER.life) }
+      return {
+        type,
+        place: readUint32(bytes, STRANGER.place),
+        life: readUint32(bytes, STRANGER.life),
+        session: readUint32(bytes, STRANGER.session),
+      }
     case TYPE.ping:
-      return end < PING.bytes ? undefined : { type, timestamp: readUint32(bytes, PING.timestamp) }
+      if (end < PING.bytes) return undefined
+      return { type, timestamp: readUint32(bytes, PING.timestamp), session: readUint32(bytes, PING.session) }
     case TYPE.pong:
       return end < PONG.bytes ? undefined : { type, timestamp: readUint32(bytes, PONG.timestamp) }
     case TYPE.probe:
@@ -262,8 +294,9 @@ function encodeHello(out: Buffer, frame: HelloFrame): number {
   writeUint16(out, HELLO.frameBytes, frame.frameBytes)
   writeUint16(out, HELLO.frameBytes + 2, 0)
   writeUint32(out, HELLO.timestamp, frame.timestamp)
-  out.fill(0, HELLO.cookie, HELLO.name)
+  out.fill(0, HELLO.cookie, HELLO.cookie + COOKIE_BYTES)
   out.set(frame.cookie, HELLO.cookie)
+  writeUint32(out, HELLO.session, frame.session)
   return writeText(out, HELLO.nameBytes, HELLO.name, frame.name)
 }
 
@@ -271,6 +304,8 @@ function decodeHello(bytes: Buffer, end: number): ControlFrame | undefined {
   if (end < HELLO.name) return undefined
   const cookieBytes = bytes[HELLO.cookieBytes]!
   if (cookieBytes !== 0 && cookieBytes !== COOKIE_BYTES) return undefined
+  const session = readUint32(bytes, HELLO.session)
+  if (session === 0) return undefined
   const name = readText(bytes, HELLO.nameBytes, HELLO.name, end)
   if (name === undefined) return undefined
   return {
@@ -280,12 +315,15 @@ function decodeHello(bytes: Buffer, end: number): ControlFrame | undefined {
     cookie: Buffer.from(bytes.subarray(HELLO.cookie, HELLO.cookie + cookieBytes)),
     frameBytes: readUint16(bytes, HELLO.frameBytes),
     timestamp: readUint32(bytes, HELLO.timestamp),
+    session,
     name,
   }
 }
 
 function decodeWelcome(bytes: Buffer, end: number): ControlFrame | undefined {
   if (end < WELCOME.name) return undefined
+  const session = readUint32(bytes, WELCOME.session)
+  if (session === 0) return undefined
   const name = readText(bytes, WELCOME.nameBytes, WELCOME.name, end)
   if (name === undefined) return undefined
   return {
@@ -293,6 +331,8 @@ function decodeWelcome(bytes: Buffer, end: number): ControlFrame | undefined {
     version: bytes[WELCOME.version]!,
     frameBytes: readUint16(bytes, WELCOME.frameBytes),
     timestamp: readUint32(bytes, WELCOME.timestamp),
+    session,
+    asked: readUint32(bytes, WELCOME.asked),
     name,
   }
 }

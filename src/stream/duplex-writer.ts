@@ -1,7 +1,18 @@
 /** What a {@link DuplexWriter} needs of its stream. */
 export interface MessageSink {
   readonly closed: boolean
-  send(message: Uint8Array): boolean
+  readonly maxMessageBytes: number
+  /** As `send`, also between `end` and {@link endBytes}. */
+  sendBytes(part: Uint8Array): boolean
+  /** All that was written has been sent. */
+  endBytes(): void
+}
+
+/** Who writes a stream as bytes, a Duplex: what it was given goes out before the stream ends. */
+export interface ByteWriter {
+  readonly destroyed: boolean
+  /** No more is written. {@link MessageSink.endBytes} follows. */
+  end(): unknown
 }
 
 /** What a Duplex writes into a stream: one write at a time, each a message, or several. Every write hears what became of it. */
@@ -23,10 +34,11 @@ export class DuplexWriter {
     const waiting = this.#waiting
     if (waiting === undefined) return
     if (stream.closed) return this.fail(destroyedError())
+    const partBytes = Math.min(MAX_PART_BYTES, stream.maxMessageBytes)
     try {
       while (waiting.offset < waiting.chunk.length) {
-        const end = Math.min(waiting.offset + MAX_WRITE_BYTES, waiting.chunk.length)
-        if (!stream.send(waiting.chunk.subarray(waiting.offset, end))) return
+        const end = Math.min(waiting.offset + partBytes, waiting.chunk.length)
+        if (!stream.sendBytes(waiting.chunk.subarray(waiting.offset, end))) return
         waiting.offset = end
       }
     } catch (error) {
@@ -51,4 +63,4 @@ export function destroyedError(): Error {
 }
 
 /** A long write is several messages, so that its receiver reads the first while the last is being sent. */
-const MAX_WRITE_BYTES = 65_536
+const MAX_PART_BYTES = 65_536

@@ -1,10 +1,14 @@
 import { Duplex } from 'node:stream'
 import { DuplexWriter, destroyedError, type MessageSink } from './duplex-writer.js'
+import { cutOffError } from './stream-error.js'
 
 /** What a {@link StreamDuplex} needs of its stream. */
 export interface DuplexSource extends MessageSink {
   allowHalfOpen: boolean
-  end(): void
+  /** Has everything that was sent been handed over, and the end told? */
+  readonly hasEnded: boolean
+  /** Was something thrown away that came? */
+  readonly isCutOff: boolean
   reset(): void
   pause(): unknown
   resume(): unknown
@@ -33,6 +37,7 @@ export class StreamDuplex extends Duplex {
     })
     stream.pause()
     if (stream.closed) this.destroy()
+    else if (stream.hasEnded) this.push(null)
   }
 
   override _read(): void {
@@ -45,8 +50,7 @@ export class StreamDuplex extends Duplex {
   }
 
   override _final(done: (error?: Error) => void): void {
-    if (this.#stream.closed) return done()
-    this.#stream.end()
+    this.#stream.endBytes()
     done()
   }
 
@@ -58,7 +62,10 @@ export class StreamDuplex extends Duplex {
   }
 
   #onClose(error: Error | undefined): void {
-    if (error !== undefined) this.destroy(error)
-    else this.#writer.fail(destroyedError())
+    const reason = error ?? (this.#stream.isCutOff ? cutOffError() : undefined)
+    if (reason !== undefined) return void this.destroy(reason)
+    this.#writer.fail(destroyedError())
+    // Nothing is left to be read: then nobody need do so.
+    this.read(0)
   }
 }

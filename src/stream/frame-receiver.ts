@@ -11,7 +11,7 @@ import type { PeerTable } from './peer-table.js'
 import type { Peer } from './peer.js'
 import { StreamError } from './stream-error.js'
 import { TokenBucket } from './token-bucket.js'
-import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, STRANGER, TYPE } from './wire.js'
+import { DATA, DATA_HEADER_BYTES, FLAG, HEADER, PING, STRANGER, TYPE } from './wire.js'
 import type { BatchReceiver } from './work-loop.js'
 
 /** Checks the datagrams of a node's link, and hands each frame to whom it is for. What is not for anybody is counted. */
@@ -92,6 +92,7 @@ export class FrameReceiver implements BatchReceiver {
     if (frame === undefined) return
     switch (frame.type) {
       case TYPE.ping:
+        if (frame.session !== peer.session.own) return this.#refusePing(bytes, end, peer, nowMs)
         return peer.sendControl({ type: TYPE.pong, timestamp: frame.timestamp })
       case TYPE.pong:
         return peer.survey.onAnswer(frame.timestamp, 0, nowMs)
@@ -101,9 +102,10 @@ export class FrameReceiver implements BatchReceiver {
       case TYPE.probeAck:
         return peer.onProbeAck(frame.frameBytes, nowMs)
       case TYPE.bye:
+        if (frame.session !== peer.session.theirs) return this.#countDrop('otherSession')
         return peer.destroy(new StreamError('ERR_PEER_LEFT', `${peer.endpoint.toString()} has left`))
       case TYPE.stranger:
-        return this.#onStranger(frame, readSender(bytes), peer.endpoint)
+        return this.#onStranger(frame, readSender(bytes), peer.endpoint, nowMs)
       case TYPE.hello:
       case TYPE.challenge:
       case TYPE.welcome:
@@ -130,7 +132,7 @@ export class FrameReceiver implements BatchReceiver {
       }
     }
     this.#countDrop('otherLife')
-    this.#answerStranger(bytes, receiver, endpoint, nowMs)
+    this.#answerStranger(bytes, end, receiver, endpoint, nowMs)
   }
 
   #receiveFromUnknown(bytes: Buffer, end: number, endpoint: Endpoint, nowMs: number): void {
@@ -139,14 +141,16 @@ export class FrameReceiver implements BatchReceiver {
       if (type === TYPE.challenge || type === TYPE.welcome || type === TYPE.refuse || type === TYPE.stranger) {
         const frame = this.#decode(bytes, end)
         if (frame === undefined) return
-        if (frame.type === TYPE.stranger) return this.#onStranger(frame, readSender(bytes), endpoint)
+        if (frame.type === TYPE.stranger) return this.#onStranger(frame, readSender(bytes), endpoint, nowMs)
         return this.#onJoining(frame, readSender(bytes), endpoint, nowMs)
       }
       if (type === TYPE.bye) return this.#countDrop('unknownPeer')
     }
     this.#countDrop('unknownPeer')
     // It may have been admitted there by a hello of ours whose welcome is still under way.
-    if (!this.#joiner.isAsking(endpoint)) this.#answerStranger(bytes, this.#host.id, endpoint, nowMs)
+    const session = sessionOf(bytes, end)
+    if (session === 0 ? this.#joiner.isAsking(endpoint) : this.#joiner.isAskingFor(session)) return
+    this.#answerStranger(bytes, end, this.#host.id, endpoint, nowMs)
   }
 
   #onJoining(frame: ControlFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
@@ -154,10 +158,19 @@ export class FrameReceiver implements BatchReceiver {
     else this.#joiner.onAnswer(frame, sender, endpoint, nowMs)
   }
 
+  /** The peer asks after a session that is over: this one is another. */
+  #refusePing(bytes: Buffer, end: number, peer: Peer, nowMs: number): void {
+    this.#countDrop('otherSession')
+    this.#answerStranger(bytes, end, this.#host.id, peer.endpoint, nowMs)
+  }
+
   /** Whom we send to says that it is not, or no longer, joined with us. */
-  #onStranger(frame: NodeId, sender: NodeId, endpoint: Endpoint): void {
+  #onStranger(frame: StrangerFrame, sender: NodeId, endpoint: Endpoint, nowMs: number): void {
     const peer = this.#peers.find(frame.place, frame.life)
     if (peer === undefined || !peer.endpoint.equals(endpoint)) return this.#countDrop('unexpectedAnswer')
+    // It may be about what was sent before this session. The ping says which one is meant.
+    if (frame.session === 0) return peer.survey.confirmSession(nowMs)
+    if (frame.session !== peer.session.theirs) return this.#countDrop('otherSession')
     const isSame = sender.life === frame.life && sender.place === frame.place
     peer.destroy(
       isSame
@@ -166,13 +179,18 @@ export class FrameReceiver implements BatchReceiver {
     )
   }
 
-  #answerStranger(bytes: Buffer, meant: NodeId, endpoint: Endpoint, nowMs: number): void {
+  #answerStranger(bytes: Buffer, end: number, meant: NodeId, endpoint: Endpoint, nowMs: number): void {
     // No answer to an answer, so that two strangers do not go on for ever.
     if ((bytes[HEADER.flags]! & FLAG.control) !== 0 && bytes[HEADER.type] === TYPE.stranger) return
     // Whoever forges a sender gets no longer frames sent there than his own are.
     if (bytes.length < STRANGER.bytes + this.#host.integrity.trailerBytes) return
     if (!this.#strangers.take(nowMs)) return
-    this.#sender.sendControl({ type: TYPE.stranger, ...meant }, FLAG.control, readSender(bytes), endpoint)
+    this.#sender.sendControl(
+      { type: TYPE.stranger, ...meant, session: sessionOf(bytes, end) },
+      FLAG.control,
+      readSender(bytes),
+      endpoint,
+    )
   }
 
   #decode(bytes: Buffer, end: number): ControlFrame | undefined {
@@ -186,6 +204,14 @@ export class FrameReceiver implements BatchReceiver {
     this.#host.countDrop(reason)
   }
 }
+
+/** The session that a ping names; 0: it is another frame. */
+function sessionOf(bytes: Buffer, end: number): number {
+  const isPing = (bytes[HEADER.flags]! & FLAG.control) !== 0 && bytes[HEADER.type] === TYPE.ping && end >= PING.bytes
+  return isPing ? readUint32(bytes, PING.session) : 0
+}
+
+type StrangerFrame = Extract<ControlFrame, { readonly type: typeof TYPE.stranger }>
 
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(TYPE))
 /** Answers to frames of other lives: who forges senders gets no more than this from us. */

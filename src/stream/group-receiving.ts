@@ -78,7 +78,14 @@ export class GroupReceiving {
     const packet = window.fromWire(wire)
     if (this.#isDuplicate(packet)) return
     this.#history?.keep(packet, frame, end)
+    const { noMemory } = half.counters
     half.onData(wire, transmission, timestamp, frame, end, nowMs)
+    if (half.counters.noMemory > noMemory && !this.#isDisposed && this.#history !== undefined) {
+      // What is missing is worth more than what might help to find it.
+      this.#history.clear()
+      half.counters.noMemory = noMemory
+      half.onData(wire, transmission, timestamp, frame, end, nowMs)
+    }
     if (this.#isDisposed) return
     this.#nowMs = nowMs
     if (this.#decoder.keptRows > 0 && window.has(packet)) this.#decoder.onArrived(packet, this.#history?.get(packet))
@@ -117,7 +124,7 @@ export class GroupReceiving {
   dispose(): void {
     this.#isDisposed = true
     this.#decoder.dispose()
-    this.#history?.dispose()
+    this.#history?.clear()
   }
 
   /** Others asked for it: no reason to say anything. */

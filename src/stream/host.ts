@@ -1,4 +1,4 @@
-import type { Endpoint, Timer } from '../core/index.js'
+import type { Endpoint } from '../core/index.js'
 import type { AssemblyBudget } from './assembly-budget.js'
 import type { ControlFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
@@ -24,7 +24,6 @@ export interface StreamHost {
   nowMs(): number
   /** A moment as frames carry it: microseconds, modulo 2^32. */
   timestamp(nowMs: number): number
-  setTimer(callback: () => void, delayMs: number): Timer
   /** A sealed frame to the link. False: the link is full. */
   sendFrame(frame: Buffer, endpoint: Endpoint): boolean
   /** A probe: a frame of exactly this length. */
@@ -64,6 +63,7 @@ export type DropReason =
   | 'unknownPeer'
   | 'otherLife'
   | 'wrongEndpoint'
+  | 'otherSession'
   | 'unknownStream'
   | 'wrongKind'
   | 'badCookie'

@@ -4,14 +4,14 @@ type Step = IteratorResult<Buffer, undefined>
 
 /** Hands messages to an async iteration, as it asks for them. */
 export class MessageIterator implements AsyncIterableIterator<Buffer> {
-  readonly #onWaiting: () => void
+  readonly #onChange: () => void
   #waiting: { resolve: (step: Step) => void; reject: (error: Error) => void }[] = []
   #error: StreamError | undefined
   #ended: boolean
 
-  /** @param onWaiting Called when somebody waits for a message. */
-  constructor(onWaiting: () => void, error: StreamError | undefined, ended: boolean) {
-    this.#onWaiting = onWaiting
+  /** @param onChange Called when somebody waits for a message, and when nobody does any more. */
+  constructor(onChange: () => void, error: StreamError | undefined, ended: boolean) {
+    this.#onChange = onChange
     this.#error = error
     this.#ended = ended
   }
@@ -39,12 +39,13 @@ export class MessageIterator implements AsyncIterableIterator<Buffer> {
     if (this.#ended) return Promise.resolve(DONE)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
-      this.#onWaiting()
+      this.#onChange()
     })
   }
 
   return(): Promise<Step> {
     for (const { resolve } of this.#waiting.splice(0)) resolve(DONE)
+    this.#onChange()
     return Promise.resolve(DONE)
   }
 

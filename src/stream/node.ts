@@ -13,6 +13,7 @@ import {
   type Link,
 } from '../core/index.js'
 import { AssemblyBudget } from './assembly-budget.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import { FramePool } from './frame-pool.js'
 import { FrameReceiver } from './frame-receiver.js'
 import { FrameSender } from './frame-sender.js'
@@ -24,6 +25,7 @@ import { PeerTable } from './peer-table.js'
 import { Peer } from './peer.js'
 import { Publication } from './publication.js'
 import { resolvePublicationOptions, type PublicationOptions } from './publication-options.js'
+import type { Introduction } from './session.js'
 import { StreamError } from './stream-error.js'
 import type { Stream } from './stream.js'
 import { UnsentBudget } from './unsent-memory.js'
@@ -177,11 +179,13 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     return this.#closed
   }
 
-  /** Closes all streams within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
+  /** Closes all streams and publications within `deadlineMs`, leaves all peers, and lets go of the link. Harmless to repeat. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return
-    await Promise.all([...this.#publications].map((publication) => publication.close(options)))
-    await Promise.all(this.peers().map((peer) => peer.close(options)))
+    // Together, so that none takes another's time. Peers are left when all are over: they are receivers of publications.
+    const publications = [...this.#publications].map((publication) => publication.close({ deadlineMs }))
+    await Promise.all([...publications, ...this.peers().map((peer) => peer.closeStreams({ deadlineMs }))])
     this.destroy()
   }
 
@@ -230,18 +234,11 @@ export class StreamNode extends EventEmitter<NodeEvents> {
     }
   }
 
-  #admit(id: NodeId, name: string, endpoint: Endpoint, frameBytes: number, nowMs: number, isInvited: boolean): Peer {
-    const known = this.#peers.at(endpoint)
-    if (known !== undefined) {
-      if (known.id.life === id.life && known.id.place === id.place) return known
-      known.destroy(new StreamError('ERR_PEER_RESTARTED', `${endpoint.toString()} has started anew`))
-    }
-    const shorter = Math.min(this.#options.frameBytes, frameBytes)
-    const peer = new Peer(this.#host, id, name, endpoint, shorter, this.#options.congestionControl(), nowMs)
+  #admit(introduction: Introduction, nowMs: number, isInvited: boolean): Peer {
+    const frameBytes = Math.min(this.#options.frameBytes, introduction.frameBytes)
+    const peer = new Peer(this.#host, { ...introduction, frameBytes }, this.#options.congestionControl(), nowMs)
     this.#peers.add(peer)
-    if (!isInvited) {
-      throwingLater(() => this.emit('peer', peer))
-    }
+    if (!isInvited) throwingLater(() => this.emit('peer', peer))
     return peer
   }
 
@@ -306,7 +303,6 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       peerTimeoutMs: options.peerTimeoutMs,
       nowMs: () => options.clock.nowMs(),
       timestamp: (nowMs) => Math.round(nowMs * 1000) >>> 0 || 1,
-      setTimer: (callback, delayMs) => options.clock.setTimer(callback, delayMs),
       sendFrame: (frame, endpoint) => this.#sender.sendFrame(frame, endpoint),
       sendProbe: (frameBytes, receiver, endpoint) => this.#sender.sendProbe(frameBytes, receiver, endpoint),
       unfragmentedBytes: (endpoint) => this.#link.unfragmentedBytes(endpoint),
@@ -339,7 +335,8 @@ export class StreamNode extends EventEmitter<NodeEvents> {
       sendControl: (frame, flags, receiver, endpoint) => this.#sender.sendControl(frame, flags, receiver, endpoint),
       countDrop: (reason) => this.#countDrop(reason),
       peerAt: (endpoint) => this.#peers.at(endpoint),
-      admit: (id, name, endpoint, frameBytes, nowMs, isInvited) => this.#admit(id, name, endpoint, frameBytes, nowMs, isInvited),
+      peerOf: (id) => this.#peers.find(id.place, id.life),
+      admit: (introduction, nowMs, isInvited) => this.#admit(introduction, nowMs, isInvited),
     }
   }
 }

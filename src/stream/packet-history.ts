@@ -35,7 +35,8 @@ export class PacketHistory {
     return this.#packets[at] === packet ? this.#slots[at] : undefined
   }
 
-  dispose(): void {
+  /** Gives everything back. */
+  clear(): void {
     for (const [at, slot] of this.#slots.entries()) {
       if (slot === undefined) continue
       this.#pool.give(slot)

@@ -5,6 +5,7 @@ import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
 import { PathMtu } from './path-mtu.js'
 import type { Path } from './path.js'
+import type { Session } from './session.js'
 import { TYPE } from './wire.js'
 
 /** At the other end of a path: a `Peer`. */
@@ -12,6 +13,7 @@ export interface Surveyed {
   readonly host: StreamHost
   readonly id: NodeId
   readonly endpoint: Endpoint
+  readonly session: Session
   sendControl(frame: ControlFrame): void
 }
 
@@ -23,7 +25,9 @@ export class PathSurvey {
   readonly #mtu: PathMtu
   /** When the round trip was measured, or asked for, last. */
   #sampledMs = -Infinity
-  #confirmedMs = -Infinity
+  /** When it was asked whether the session still is, and whether frames of this length pass. */
+  #sessionAskedMs = -Infinity
+  #lengthAskedMs = -Infinity
 
   /** @param maxBytes The longest frames that both ends take. */
   constructor(peer: Surveyed, path: Path, writer: FrameWriter, maxBytes: number, nowMs: number) {
@@ -41,7 +45,15 @@ export class PathSurvey {
   /** Asks whether the peer is there, and how far. */
   ping(nowMs: number): void {
     this.#sampledMs = nowMs
-    this.#peer.sendControl({ type: TYPE.ping, timestamp: this.#peer.host.timestamp(nowMs) })
+    const { host, session } = this.#peer
+    this.#peer.sendControl({ type: TYPE.ping, timestamp: host.timestamp(nowMs), session: session.theirs })
+  }
+
+  /** Asks whether this session is still one for the peer: something says that it is not, and may be old or a lie. */
+  confirmSession(nowMs: number): void {
+    if (nowMs - this.#sessionAskedMs < SESSION_INTERVAL_MS) return
+    this.#sessionAskedMs = nowMs
+    this.ping(nowMs)
   }
 
   /** Who only receives learns the round trip by asking. */
@@ -62,10 +74,10 @@ export class PathSurvey {
   }
 
   /** Now and then, while long frames leave of which nobody says whether they arrive: do they? */
-  confirm(nowMs: number): void {
-    if (!this.#path.hasUnconfirmed || nowMs - this.#confirmedMs < CONFIRM_INTERVAL_MS) return
+  confirmLength(nowMs: number): void {
+    if (!this.#path.hasUnconfirmed || nowMs - this.#lengthAskedMs < LENGTH_INTERVAL_MS) return
     this.#path.hasUnconfirmed = false
-    this.#confirmedMs = nowMs
+    this.#lengthAskedMs = nowMs
     this.#mtu.suspect(nowMs)
   }
 
@@ -92,5 +104,7 @@ export class PathSurvey {
 
 /** While data comes, the round trip is known at least so well. */
 const SAMPLE_INTERVAL_MS = 100
+/** A flood of what says so costs no more than this. */
+const SESSION_INTERVAL_MS = 10
 /** A probe in so long is next to nothing beside what leaves. */
-const CONFIRM_INTERVAL_MS = 3000
+const LENGTH_INTERVAL_MS = 3000

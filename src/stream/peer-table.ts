@@ -41,9 +41,10 @@ export class PeerTable {
 
   delete(peer: Peer): void {
     const key = nodeKey(peer.id.place, peer.id.life)
-    this.#byId.delete(key)
+    if (this.#byId.get(key) === peer) this.#byId.delete(key)
     this.#remember(key, peer.highestId)
-    this.#byEndpoint.delete(peer.endpoint.toString())
+    const endpoint = peer.endpoint.toString()
+    if (this.#byEndpoint.get(endpoint) === peer) this.#byEndpoint.delete(endpoint)
     if (this.#latest === peer) this.#latest = undefined
   }
 

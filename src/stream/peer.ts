@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { closedError, throwingLater, type Endpoint } from '../core/index.js'
 import { AssemblyShare } from './assembly-budget.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { ControlFrame, OpenFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -8,6 +9,7 @@ import { FrameShare } from './frame-share.js'
 import { FrameWriter } from './frame-writer.js'
 import type { StreamHost } from './host.js'
 import type { NodeId } from './node-id.js'
+import type { Introduction, Session } from './session.js'
 import type { GroupPeer } from './group-member.js'
 import type { OpenGroupFrame } from './group-frame.js'
 import { Liveness } from './liveness.js'
@@ -35,6 +37,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   readonly name: string
   /** @internal */ readonly host: StreamHost
   /** @internal */ readonly id: NodeId
+  /** @internal */ readonly session: Session
   /** @internal */ readonly sending: SendingContext
   /** @internal */ readonly receiving: ReceivingContext
   /** @internal */ deadlineMs = Infinity
@@ -54,20 +57,14 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   #closed = false
 
   /** @internal */
-  constructor(
-    host: StreamHost,
-    id: NodeId,
-    name: string,
-    endpoint: Endpoint,
-    frameBytes: number,
-    congestion: CongestionControl,
-    nowMs: number,
-  ) {
+  constructor(host: StreamHost, introduction: Introduction, congestion: CongestionControl, nowMs: number) {
     super()
+    const { id, name, endpoint, frameBytes, session } = introduction
     this.host = host
     this.id = id
     this.name = name
     this.endpoint = endpoint
+    this.session = session
     const usual = Math.max(MIN_FRAME_BYTES, Math.min(frameBytes, host.unfragmentedBytes(endpoint)))
     this.#path = new Path(congestion, usual)
     this.#transmitter = new Transmitter(host, id, endpoint, this.#path)
@@ -116,8 +113,13 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
 
   /** Closes all streams within `deadlineMs` (see {@link Stream.close}), and leaves. */
   async close(options: { deadlineMs?: number } = {}): Promise<void> {
-    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
+    await this.closeStreams({ deadlineMs: closeDeadlineMs(options) })
     this.leave()
+  }
+
+  /** @internal */
+  async closeStreams(options: { deadlineMs: number }): Promise<void> {
+    await Promise.all(this.#streams.all().map((stream) => stream.close(options)))
   }
 
   /** How the way to the peer stands; a copy. */
@@ -132,7 +134,7 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
   /** Ends without waiting. @internal */
   leave(): void {
     if (this.#closed) return
-    this.sendControl({ type: TYPE.bye, reason: BYE_REASON.left })
+    this.sendControl({ type: TYPE.bye, reason: BYE_REASON.left, session: this.session.own })
     this.destroy(undefined)
   }
 
@@ -372,12 +374,12 @@ export class Peer extends EventEmitter<PeerEvents> implements Scheduled, StreamP
     const state = alive.check(nowMs)
     if (state === 'gone') {
       const silence = `${Math.round(alive.silenceMs(nowMs))} ms`
-      this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent })
+      this.sendControl({ type: TYPE.bye, reason: BYE_REASON.silent, session: this.session.own })
       this.destroy(new StreamError('ERR_PEER_SILENT', `Nothing was heard from ${this.endpoint.toString()} for ${silence}`))
       return
     }
     if (state === 'silent' || !this.#path.roundTrip.hasSample) this.survey.ping(nowMs)
-    this.survey.confirm(nowMs)
+    this.survey.confirmLength(nowMs)
     for (const stream of this.#streams.all()) stream.trim()
   }
 

@@ -5,6 +5,7 @@ import {
   checkOptions,
   closedError,
   invalidArgType,
+  invalidArgValue,
   invalidState,
   obeySignal,
   outOfRange,
@@ -12,6 +13,7 @@ import {
   type Endpoint,
 } from '../core/index.js'
 import { messageBytes } from './bytes.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { PacketRange, StatusFrame } from './control-frame.js'
 import type { Scheduled } from './deadline-queue.js'
 import type { FrameSlot } from './frame-pool.js'
@@ -70,7 +72,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   #holdUntilMs = -1
   /** Since `close`: has a receiver gone that had not read everything? */
   #hasLost = false
-  #closeTimer: { cancel(): void } | undefined
+  /** When a close gives up. */
+  #closeMs = Infinity
   #error: StreamError | undefined
   #closed = false
 
@@ -106,6 +109,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   add(peer: Peer, options: { from?: 'now' | 'oldest' } = {}): void {
     if (this.#closed || this.#sending.isEnded) throw closedError('publication')
     if (!(peer instanceof Peer)) throw invalidArgType('peer', 'a Peer', peer)
+    if (peer.host !== this.#host) throw invalidArgValue('peer', peer.name, 'must be a peer of the same node')
     if (peer.closed) throw closedError('peer')
     checkOptions('options', options, ADD_OPTIONS)
     const from = options.from === undefined ? 'now' : checkOneOf('options.from', options.from, ['now', 'oldest'])
@@ -170,19 +174,21 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /**
-   * Ends it, and waits until all receivers have read everything: at most `deadlineMs`, then it is reset.
+   * Ends it, and waits until all receivers have read everything: at most `deadlineMs`, then it is reset; of several
+   * closes, the earliest deadline counts.
    *
    * @returns When it is over: true if all that were receivers at the call have read everything.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
-    const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return Promise.resolve(this.#error === undefined && !this.#hasLost)
-    if (this.#closeTimer === undefined) this.#hasLost = false
+    if (this.#closeMs === Infinity) this.#hasLost = false
     this.end()
     const closed = new Promise<boolean>((resolve) =>
       this.once('close', (error) => resolve(error === undefined && !this.#hasLost)),
     )
-    this.#closeTimer ??= this.#host.setTimer(() => this.reset(), deadlineMs)
+    this.#closeMs = Math.min(this.#closeMs, this.#host.nowMs() + deadlineMs)
+    this.#host.touch(this)
     return closed
   }
 
@@ -263,7 +269,8 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
   }
 
   /** @internal */
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
+    if (nowMs >= this.#closeMs) return this.reset()
     this.#host.touch(this)
   }
 
@@ -274,7 +281,7 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     const waitsForPace = this.hasWork && isPaceLimited && (!isWindowLimited || this.#sending.hasRepairs)
     const pace = waitsForPace ? this.#path.nextSendMs() : Infinity
     const hold = this.#holdUntilMs > 0 ? this.#holdUntilMs : Infinity
-    return Math.min(pace, hold, this.#receivers.deadlineMs, this.#sending.deadlineMs, this.#slow.deadlineMs)
+    return Math.min(pace, hold, this.#closeMs, this.#receivers.deadlineMs, this.#sending.deadlineMs, this.#slow.deadlineMs)
   }
 
   /** @internal */
@@ -336,7 +343,6 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
     this.#closed = true
     this.#error = error
     this.#sending.dispose()
-    this.#closeTimer?.cancel()
     this.#letGo()
     this.#host.forgetPublication(this)
     queueMicrotask(() => this.#emit('close', error))
@@ -399,5 +405,3 @@ export class Publication extends EventEmitter<PublicationEvents> implements Sche
 const ADD_OPTIONS: ReadonlySet<string> = new Set(['from'])
 /** A beginning publication waits no longer than this for its receivers to answer. */
 const HOLD_MS = 250
-const DEFAULT_CLOSE_MS = 10_000
-const MAX_CLOSE_MS = 2 ** 31 - 1

@@ -102,10 +102,7 @@ export class ReceiveHalf {
     const packet = this.#window.fromWire(wire)
     const pieces = (this.#pieces ??= new Pieces(this.#context.pool, this.counters))
     pieces.forgetBefore(this.#window.next)
-    if (packet >= this.#limit()) {
-      this.counters.beyondWindow++
-      return
-    }
+    if (!this.#isInWindow(packet)) return
     if (this.#window.has(packet)) return this.#countDuplicate()
     const whole = pieces.add(packet, frame, end, this.#isIndispensable(packet))
     if (whole === undefined) return
@@ -220,6 +217,19 @@ export class ReceiveHalf {
     return this.#window.consumed + this.#terms.windowPackets
   }
 
+  /** May the packet come? Who sends at best effort keeps a window and no more: what is that far behind its packets is lost. */
+  #isInWindow(packet: number): boolean {
+    const { kind, windowPackets } = this.#terms
+    if (packet >= this.#limit() && kind === 'bestEffort') {
+      this.#giveUpBefore(packet + 1 - windowPackets)
+      this.#delivery.deliver()
+    }
+    if (this.#delivery.isDisposed) return false
+    if (packet < this.#limit()) return true
+    this.counters.beyondWindow++
+    return false
+  }
+
   /** Does everything wait for this packet, the user as well? For it there is memory whatever else is short. */
   #isIndispensable(packet: number): boolean {
     return packet === this.#window.next && packet === this.#window.consumed
@@ -233,10 +243,7 @@ export class ReceiveHalf {
 
   #keep(packet: number, transmission: number, frame: Buffer, end: number, nowMs: number): void {
     const window = this.#window
-    if (packet >= this.#limit()) {
-      this.counters.beyondWindow++
-      return
-    }
+    if (!this.#isInWindow(packet)) return
     const isNext = packet === window.next
     const slot = this.#context.pool.take(this.#isIndispensable(packet), end)
     if (slot === undefined) {

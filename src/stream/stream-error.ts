@@ -29,7 +29,7 @@ export type StreamErrorCode =
   | 'ERR_PEER_LEFT'
   /** The stream was reset, by the other side or by this one: `reason` says why. */
   | 'ERR_STREAM_RESET'
-  /** This node, or the peer at this node, was closed. */
+  /** This node, or the peer at this node, was closed; or the stream was, before everything that came was read. */
   | 'ERR_CLOSED'
   /** Aborted by its signal. */
   | 'ABORT_ERR'
@@ -38,4 +38,9 @@ export type StreamErrorCode =
 export function resetError(reason: number, by: 'this side' | 'the other side'): StreamError {
   const name = Object.entries(RESET_REASON).find(([, value]) => value === reason)?.[0] ?? `reason ${reason}`
   return new StreamError('ERR_STREAM_RESET', `The stream was reset by ${by}: ${name}`, name)
+}
+
+/** What a reader gets whose stream was closed before it had read everything. */
+export function cutOffError(): StreamError {
+  return new StreamError('ERR_CLOSED', 'The stream was closed before everything was read')
 }

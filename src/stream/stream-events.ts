@@ -12,7 +12,7 @@ export interface StreamEvents {
   drain: []
   /** So many packets are lost for good: a best-effort stream. Messages of theirs are missing here. */
   gap: [packets: number]
-  /** The other side has ended; all that it sent has been handed over. */
+  /** The other side has ended; all that it sent has been handed over. Not after a `close` that threw some of it away. */
   end: []
   /** The stream is over, by agreement or with an error. The last event. */
   close: [error: StreamError | undefined]

@@ -1,7 +1,18 @@
 import { EventEmitter } from 'node:events'
-import { checkInteger, closedError, followListeners, obeySignal, outOfRange, throwLater, throwingLater } from '../core/index.js'
+import {
+  checkInteger,
+  closedError,
+  followListeners,
+  invalidState,
+  obeySignal,
+  outOfRange,
+  throwLater,
+  throwingLater,
+} from '../core/index.js'
 import { messageBytes } from './bytes.js'
+import { closeDeadlineMs } from './close-deadline.js'
 import type { HeartbeatFrame, PacketRange, StatusFrame } from './control-frame.js'
+import type { ByteWriter } from './duplex-writer.js'
 import { StreamDuplex } from './duplex.js'
 import type { FrameSlot } from './frame-pool.js'
 import { MessageIterator } from './message-iterator.js'
@@ -9,9 +20,9 @@ import { GroupReceiving, oneWay } from './group-receiving.js'
 import { Halves } from './halves.js'
 import type { ReceiveHalf } from './receive-half.js'
 import type { ReceivingOwner } from './receiving.js'
-import { Repetition } from './repetition.js'
+import { Opening } from './opening.js'
 import type { Sending, SendingOwner, Sent } from './sending.js'
-import { StreamError, resetError } from './stream-error.js'
+import { StreamError, cutOffError, resetError } from './stream-error.js'
 import { streamStatistics, type StreamEvents, type StreamStatistics } from './stream-events.js'
 import { sayHeartbeat, sayNak, sayOpen, sayStatus } from './stream-speaker.js'
 import type { ResolvedStreamOptions, StreamKind, StreamTerms } from './stream-options.js'
@@ -55,13 +66,18 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   #isReading = false
   /** Nobody reads any more: what comes is thrown away. */
   #isClosing = false
+  /** This side sends no more, but what a writer of bytes was given before. */
+  #isEnding = false
+  /** Something that came was thrown away. @internal */
+  isCutOff = false
   #iterator: MessageIterator | undefined
-  #duplex: StreamDuplex | undefined
+  #writer: ByteWriter | undefined
   #error: StreamError | undefined
   #closed = false
   /** Lets go of the signal that aborts the stream. */
   readonly #letGo: () => void
-  #closeTimer: { cancel(): void } | undefined
+  /** When a close gives up. */
+  #closeMs: number | undefined
 
   /** @internal */
   constructor(peer: StreamPeer<Stream>, id: number, isOpener: boolean, options: ResolvedStreamOptions) {
@@ -92,6 +108,12 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
    * @throws Misuse; `ERR_CLOSED` after {@link end} and {@link close}; `ERR_INVALID_STATE` for a stream of a group, which is one way.
    */
   send(message: Uint8Array | DataView | string, handler = 0): boolean {
+    if (this.#isEnding) throw closedError('stream')
+    return this.sendBytes(message, handler)
+  }
+
+  /** @internal */
+  sendBytes(message: Uint8Array | DataView | string, handler = 0): boolean {
     if (this.#closed || this.#halves.sending?.isEnded) throw closedError('stream')
     if (handler !== 0) checkInteger('handler', handler, 0, 255)
     const bytes = messageBytes(message)
@@ -116,28 +138,47 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     return this.kind === 'fireAndForget' ? this.peer.sending.writer.maxWholeBytes : this.peer.host.maxMessageBytes
   }
 
-  /** No more messages from this side. The other side gets 'end' when it has read all of them. */
+  /**
+   * No more messages from this side. The other side gets 'end' when it has read all of them. A {@link duplex} is ended: what was written to
+   * it goes first.
+   */
   end(): void {
+    if (this.#closed) return
+    if (this.#writer?.destroyed === false) this.#writer.end()
+    else this.endBytes()
+    this.#isEnding = true
+  }
+
+  /** @internal */
+  endBytes(): void {
     if (this.#closed || this.#halves.sending?.isEnded) return
+    this.#isEnding = true
     this.#sender().end(this.peer.host.nowMs())
     this.peer.host.touch(this)
   }
 
+  /** Who writes bytes. @internal */
+  attach(writer: ByteWriter): void {
+    this.#writer = writer
+  }
+
   /**
-   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset. A receiver of a group
-   * leaves it at once.
+   * Ends this side, reads no more, and waits until all has arrived: at most `deadlineMs`, then the stream is reset; of several closes, the
+   * earliest deadline counts. What was written to a {@link duplex} goes out first; if it had not read everything, it is destroyed with
+   * `ERR_CLOSED` in the end. A receiver of a group leaves it at once.
    *
    * @returns When the stream is over: true if everything sent had arrived.
    */
   close(options: { deadlineMs?: number } = {}): Promise<boolean> {
-    const deadlineMs = checkInteger('options.deadlineMs', options.deadlineMs ?? DEFAULT_CLOSE_MS, 0, MAX_CLOSE_MS)
+    const deadlineMs = closeDeadlineMs(options)
     if (this.#closed) return Promise.resolve(this.#error === undefined)
     if (this.isGroup) return Promise.resolve(this.#leave())
     this.end()
     this.#isClosing = true
     this.removeAllListeners('message')
     const closed = new Promise<boolean>((resolve) => this.once('close', (error) => resolve(error === undefined)))
-    this.#closeTimer ??= this.peer.host.setTimer(() => this.reset(RESET_REASON.cancelled), deadlineMs)
+    this.#closeMs = Math.min(this.#closeMs ?? Infinity, this.peer.host.nowMs() + deadlineMs)
+    this.peer.host.touch(this)
     return closed
   }
 
@@ -168,10 +209,19 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     return this
   }
 
-  /** The same stream as a Node Duplex of bytes: message boundaries are not kept. For 'reliable'. */
+  /**
+   * The same stream as a Node Duplex of bytes: message boundaries are not kept.
+   *
+   * @throws `ERR_INVALID_STATE` unless the stream is 'reliable' and ordered; for one of a group, which is one way.
+   */
   duplex(): StreamDuplex {
     if (this.isGroup) throw oneWay()
-    return (this.#duplex ??= new StreamDuplex(this, this.allowHalfOpen))
+    if (this.kind !== 'reliable' || !this.ordered) throw invalidState('bytes want a stream that is reliable and ordered')
+    if (this.#writer instanceof StreamDuplex) return this.#writer
+    if (this.#writer !== undefined) throw invalidState('somebody else writes bytes to the stream')
+    const duplex = new StreamDuplex(this, this.allowHalfOpen)
+    this.attach(duplex)
+    return duplex
   }
 
   /** What was counted since the stream was opened; a copy. */
@@ -181,7 +231,9 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** Messages in memory of their own, one by one: while the loop's body runs, the others wait. Ends with the stream; throws its error. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), this.#error, this.#closed))
+    const error = this.isCutOff ? cutOffError() : this.#error
+    const isOver = this.#closed || this.isCutOff || this.hasEnded
+    return (this.#iterator ??= new MessageIterator(() => this.#updateReading(), error, isOver))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -238,8 +290,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** The other side has reset the stream. @internal */
   onReset(reason: number): void {
     // It had everything, and has forgotten the stream since.
-    const isFinished =
-      reason === RESET_REASON.finished && this.#halves.receiving?.hasEnded === true && this.#halves.sending?.isEnded === true
+    const isFinished = reason === RESET_REASON.finished && this.hasEnded && this.#halves.sending?.isEnded === true
     this.destroy(isFinished ? undefined : resetError(reason, 'the other side'), reason)
   }
 
@@ -260,12 +311,13 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
 
   /** @internal */
   onMessage(message: Buffer, handler: number): void {
-    if (this.#iterator?.isWaiting) {
-      this.#iterator.offer(Buffer.from(message))
+    const isAwaited = this.#iterator?.isWaiting === true
+    if (isAwaited) {
+      this.#iterator!.offer(Buffer.from(message))
       this.#updateReading()
     }
     try {
-      this.emit('message', message, handler)
+      if (!this.emit('message', message, handler) && !isAwaited) this.#cutOff()
     } catch (error) {
       throwLater(error)
     }
@@ -279,7 +331,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   /** @internal */
   onEnd(): void {
     this.#iterator?.end(undefined)
-    this.#emit('end')
+    if (!this.isCutOff) this.#emit('end')
     if (!this.allowHalfOpen && !this.isGroup) this.end()
   }
 
@@ -303,13 +355,19 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     if (this.isGroup ? this.#isEndSaid : this.isOver) this.destroy(undefined, RESET_REASON.finished)
   }
 
+  /** Has the other side ended, and was all handed over, or thrown away? @internal */
+  get hasEnded(): boolean {
+    return this.#halves.receiving?.hasEnded === true
+  }
+
   /** Have both sides ended, and know it? @internal */
   get isOver(): boolean {
-    return this.#halves.receiving?.hasEnded === true && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
+    return this.hasEnded && (this.isGroup || this.#halves.sending?.isEndAcknowledged === true)
   }
 
   /** @internal */
-  onDeadline(): void {
+  onDeadline(nowMs: number): void {
+    if (nowMs >= (this.#closeMs ?? Infinity)) return this.reset()
     this.peer.host.touch(this)
   }
 
@@ -317,7 +375,7 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
   nextDeadlineMs(): number {
     if (this.#closed) return Infinity
     const sending = this.#opening?.deadlineMs ?? this.#halves.sending?.deadlineMs ?? Infinity
-    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity)
+    return Math.min(sending, this.#halves.receiving?.deadlineMs ?? Infinity, this.#closeMs ?? Infinity)
   }
 
   /** @internal */
@@ -334,7 +392,6 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.#error = error
     this.#halves.dispose()
     this.group?.dispose()
-    this.#closeTimer?.cancel()
     this.#letGo()
     this.peer.forget(this, reason)
     this.#iterator?.end(error)
@@ -347,9 +404,17 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     this.destroy(error, reason)
   }
 
+  /** What comes is not read: nobody is to take what was read for the whole. */
+  #cutOff(): void {
+    if (this.isCutOff) return
+    this.isCutOff = true
+    this.#iterator?.end(cutOffError())
+  }
+
   /** A receiver of a group goes. True: it had read everything. */
   #leave(): boolean {
-    const hasEnded = this.#halves.receiving?.hasEnded === true
+    const { hasEnded } = this
+    if (!hasEnded) this.#cutOff()
     this.#giveUp(undefined, RESET_REASON.cancelled)
     return hasEnded
   }
@@ -394,16 +459,3 @@ export class Stream extends EventEmitter<StreamEvents> implements Talker, Sendin
     followListeners(this.prototype, (stream) => stream.#updateReading())
   }
 }
-
-/** Says that there is a stream. */
-class Opening extends Repetition {
-  readonly options: ResolvedStreamOptions
-
-  constructor(options: ResolvedStreamOptions) {
-    super()
-    this.options = options
-  }
-}
-
-const DEFAULT_CLOSE_MS = 10_000
-const MAX_CLOSE_MS = 2 ** 31 - 1

@@ -87,15 +87,16 @@ export const HELLO = {
   frameBytes: 24,
   timestamp: 28,
   cookie: 32,
-  name: 48,
+  session: 48,
+  name: 52,
 }
 export const CHALLENGE = { timestamp: 20, cookie: 24, bytes: 40 }
-export const WELCOME = { version: 20, nameBytes: 21, frameBytes: 22, timestamp: 24, name: 28 }
-export const REFUSE = { reason: 20, minVersion: 22, maxVersion: 23, bytes: 24 }
-export const BYE = { reason: 20, bytes: 22 }
-export const STRANGER = { place: 20, life: 24, bytes: 28 }
-/** As long as what a stranger answers. */
-export const PING = { timestamp: 20, bytes: 28 }
+export const WELCOME = { version: 20, nameBytes: 21, frameBytes: 22, timestamp: 24, session: 28, asked: 32, name: 36 }
+export const REFUSE = { reason: 20, minVersion: 22, maxVersion: 23, asked: 24, bytes: 28 }
+export const BYE = { reason: 20, session: 22, bytes: 26 }
+export const STRANGER = { place: 20, life: 24, session: 28, bytes: 32 }
+/** As long as the stranger that answers it. */
+export const PING = { timestamp: 20, session: 24, bytes: 32 }
 export const PONG = { timestamp: 20, bytes: 24 }
 export const OPEN = { stream: 20, kind: 24, options: 25, labelBytes: 26, packet: 28, windowPackets: 32, label: 36 }
 export const STATUS = {

@@ -254,6 +254,10 @@ describe('geysir push', () => {
     [['receive', 'NEW', '70000'], 2, /from 0 to 65535/],
     [['receive', 'NEW', 'nothing.invalid:0'], 1, /ENOTFOUND|EAI_AGAIN/],
     [['receive', 'NEW', '0', '--secret-file', 'FILE'], 2, /10 bytes; a secret has at least 16/],
+    [['push', 'FILE', '--group', '239.1.1.1:9', '-6'], 2, /239\.1\.1\.1 is an IPv4 group, and -6 was given/],
+    [['push', 'FILE', '--group', '[ff15::1]:9', '-4'], 2, /ff15::1 is an IPv6 group, and -4 was given/],
+    [['receive', 'NEW', '--group', '239.1.1.1:9', '-6'], 2, /239\.1\.1\.1 is an IPv4 group, and -6 was given/],
+    [['receive', 'NEW', '--interface', 'nonsense'], 2, /--interface is where to hear a --group/],
     [['receive', 'NEW', '0', '--interface', 'lo'], 2, /--interface is where to hear a --group/],
     [['receive', 'NEW', '0', '--group', '239.77.44.1:9', '--interface', 'nope0'], 1, /ENODEV nope0/],
   ])('geysir %j', async (args, code, message) => {

@@ -32,6 +32,8 @@ const LIMITS = {
 const MAX_TIMERS = 1000
 /** Of a group of the peer's. */
 const TERMS = { group: 3, receivers: 10, backOff: 1000 }
+/** What the peer calls its session. */
+const SESSION = 77
 /** The stream that the peer opens. */
 const STREAM = 1
 
@@ -83,16 +85,17 @@ class FuzzLink extends EventEmitter {
     return true
   }
 
+  /** As of any link; a node copies what it sends. */
+  reserve(): undefined {
+    return undefined
+  }
+
+  commit(): void {
+    throw new Error('nothing was reserved')
+  }
+
   flush(): boolean {
     return true
-  }
-
-  reserve(): never {
-    throw new Error('nodes send what they have')
-  }
-
-  commit(): never {
-    throw new Error('nodes send what they have')
   }
 
   receive(frames: readonly Buffer[], endpoint: Endpoint): void {
@@ -207,6 +210,7 @@ class Life {
       cookie: Buffer.alloc(0),
       frameBytes: 1400,
       timestamp: 1,
+      session: SESSION,
       name: 'peer',
     }
     this.#sayHello(hello)
@@ -425,14 +429,15 @@ const TALKS: readonly (() => Buffer[])[] = [
     status(4, 4, 0),
   ],
   () => [
-    control({ type: TYPE.ping, timestamp: 5 }),
+    control({ type: TYPE.ping, timestamp: 5, session: 1 }),
     control({ type: TYPE.pong, timestamp: 1_000_000_000 }),
     control({ type: TYPE.probe, frameBytes: 22 }),
     control({ type: TYPE.probeAck, frameBytes: 1400 }),
     step(STEP.user, 8),
     step(STEP.time, 255, 255),
-    control({ type: TYPE.stranger, place: 7, life: 9 }),
-    control({ type: TYPE.bye, reason: 0 }),
+    control({ type: TYPE.stranger, place: 7, life: 9, session: 0 }),
+    control({ type: TYPE.stranger, place: 7, life: 9, session: SESSION + 1 }),
+    control({ type: TYPE.bye, reason: 0, session: SESSION }),
   ],
 ]
 
@@ -481,20 +486,37 @@ function firstStreamId(): number {
     link.receive([bytes.subarray(0, end)], PEER_ENDPOINT)
   }
   answer({ type: TYPE.challenge, timestamp: 1, cookie: Buffer.alloc(16, 1) })
-  answer({ type: TYPE.welcome, version: VERSION, frameBytes: 1400, timestamp: 1, name: '' })
+  answer({
+    type: TYPE.welcome,
+    version: VERSION,
+    frameBytes: 1400,
+    timestamp: 1,
+    session: SESSION,
+    asked: hello.readUInt32LE(48),
+    name: '',
+  })
   const stream = node.peers()[0]!.openStream()
   node.destroy()
   return stream.id
 }
 
 const CONTROL_FRAMES: readonly ControlFrame[] = [
-  { type: TYPE.hello, minVersion: 1, maxVersion: 1, cookie: Buffer.alloc(16, 3), frameBytes: 1400, timestamp: 5, name: 'näme' },
+  {
+    type: TYPE.hello,
+    minVersion: 1,
+    maxVersion: 1,
+    cookie: Buffer.alloc(16, 3),
+    frameBytes: 1400,
+    timestamp: 5,
+    session: 6,
+    name: 'näme',
+  },
   { type: TYPE.challenge, timestamp: 5, cookie: Buffer.alloc(16, 3) },
-  { type: TYPE.welcome, version: 1, frameBytes: 1400, timestamp: 5, name: 'x' },
-  { type: TYPE.refuse, reason: 1, minVersion: 1, maxVersion: 1 },
-  { type: TYPE.bye, reason: 1 },
-  { type: TYPE.stranger, place: 5, life: 6 },
-  { type: TYPE.ping, timestamp: 5 },
+  { type: TYPE.welcome, version: 1, frameBytes: 1400, timestamp: 5, session: 6, asked: 7, name: 'x' },
+  { type: TYPE.refuse, reason: 1, minVersion: 1, maxVersion: 1, asked: 7 },
+  { type: TYPE.bye, reason: 1, session: 6 },
+  { type: TYPE.stranger, place: 5, life: 6, session: 7 },
+  { type: TYPE.ping, timestamp: 5, session: 7 },
   { type: TYPE.pong, timestamp: 5 },
   { type: TYPE.open, stream: 5, kind: 3, options: 0, packet: 7, windowPackets: 64, label: 'label' },
   { type: TYPE.status, stream: 5, next: 1, consumed: 1, highest: 4, beyond: 2, timestamp: 4, delay: 3, flags: 1, missed: 1 },

@@ -1,3 +1,4 @@
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as nodeNet from 'node:net'
@@ -154,6 +155,21 @@ const PROGRAMS: Record<string, [program: Program, serverOptions?: object, onConn
       const server = await accepted()
       server.end('bye')
       await closed(client, server)
+    },
+  ],
+  'a server that reads nothing is told of the end all the same, when there was nothing to read': [
+    async ({ net, log }) => {
+      const server = net.createServer({}, (socket) => {
+        socket.on('end', () => log.server.push('end'))
+        socket.end('hello')
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as nodeNet.AddressInfo
+      const client = log.watch('client', net.connect({ port, host: '127.0.0.1' }))
+      await closed(client)
+      server.close()
+      await once(server, 'close')
     },
   ],
   'half-close': [
@@ -527,5 +543,78 @@ describe('geysir/net does what node:net does', () => {
     const actual = await play(geysirNet as never, program, serverOptions, onConnection)
     expect(actual).toEqual(expected)
     expect(problems).toEqual([])
+  })
+})
+
+describe.each([
+  ['node:net', nodeNet as unknown as Net],
+  ['geysir/net', geysirNet as unknown as Net],
+])('what keeps a process with a server of %s alive', (name, net) => {
+  /** A program that says its port, and a connection to it. */
+  async function run(
+    onConnection: string,
+  ): Promise<{ child: ChildProcess; said: (what: string) => Promise<void>; client: nodeNet.Socket }> {
+    const program = `
+      import net from '${name}'
+      const say = (what) => process.stdout.write(what + '\\n')
+      const server = net.createServer((socket) => { ${onConnection} })
+      server.listen(0, '127.0.0.1', () => say('port ' + server.address().port))`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let text = ''
+    child.stdout.on('data', (data: Buffer) => (text += data.toString()))
+    const said = async (what: string): Promise<void> => {
+      while (!text.includes(what)) {
+        // If it ends instead, what it said is told.
+        if (child.stdout.readableEnded) throw new Error(`it ended after: ${text}`)
+        await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')])
+      }
+    }
+    await said('port')
+    const client = net.connect({ port: Number(/port (\d+)/.exec(text)![1]), host: '127.0.0.1' })
+    client.on('error', () => undefined)
+    onTestFinished(() => void client.resetAndDestroy())
+    return { child, said, client }
+  }
+
+  test('a connection does, although the server does not', async () => {
+    // Its timer does not keep it alive.
+    const { child, said, client } = await run(`
+      server.unref()
+      socket.on('data', (data) => socket.end('you said ' + data))
+      setTimeout(() => say('still here'), 100).unref()`)
+    await said('still here')
+    client.end('something')
+    let text = ''
+    client.on('data', (data: Buffer) => (text += data.toString()))
+    await Promise.all([once(child, 'exit'), once(client, 'close')])
+    expect([text, child.exitCode]).toEqual(['you said something', 0])
+  })
+
+  test('a connection that does not is no reason for a server that closes', async () => {
+    const { child } = await run('socket.unref(); server.close()')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('a server does, although its connection does not', async () => {
+    const { child, said, client } = await run(`
+      socket.unref()
+      socket.on('data', () => server.unref())
+      setTimeout(() => say('still here'), 100).unref()`)
+    await said('still here')
+    client.write('something')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  test('a connection does again, until it is gone', async () => {
+    const { child, said, client } = await run(`
+      server.unref()
+      socket.unref().ref().resume()
+      socket.on('close', () => say('closed ' + socket.ref().destroyed))
+      setTimeout(() => say('still here'), 100).unref()`)
+    await said('still here')
+    client.end()
+    await said('closed true')
+    expect(child.exitCode ?? (await once(child, 'exit'))[0]).toBe(0)
   })
 })

@@ -8,10 +8,12 @@ import {
   type IncomingMessage,
   type Server as HttpServer,
 } from 'node:http'
+import * as nodeNet from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import * as geysirNet from '../../src/net-stream/index.js'
 import { connect, createServer, type Socket } from '../../src/net-stream/index.js'
 
 /** An http server that is reached over streams, and how often it was connected to. */
@@ -175,6 +177,51 @@ describe("Node's http over streams", () => {
     const [, socket] = (await once(upgrading, 'upgrade')) as [IncomingMessage, Socket]
     socket.end('something else')
     expect(await textOf(socket)).toBe('something else')
+  })
+})
+
+describe.each([
+  ['node:net', nodeNet as unknown as Pick<typeof geysirNet, 'connect' | 'createServer'>],
+  ['geysir/net', geysirNet],
+])("`connect` of %s as Node's http takes it", (_, net) => {
+  async function serve(): Promise<{ port: number; connections: () => number }> {
+    let connections = 0
+    const http = createHttpServer((incoming, response) => response.end(incoming.url))
+    const server = net.createServer((socket) => {
+      connections++
+      http.emit('connection', socket)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => server[Symbol.asyncDispose]())
+    return { port: server.address()!.port, connections: () => connections }
+  }
+
+  async function get(outgoing: ClientRequest): Promise<string> {
+    outgoing.end()
+    return textOf(await answerTo(outgoing))
+  }
+
+  test('as `createConnection` of a request, with whatever else is said of the request', async () => {
+    const { port } = await serve()
+    const createConnection = net.connect
+    const place = { host: '127.0.0.1', port, createConnection }
+    expect(await get(request({ ...place, path: '/options' }))).toBe('/options')
+    expect(await get(request(`http://127.0.0.1:${port}/url?a=b`, { createConnection }))).toBe('/url?a=b')
+    const more = { method: 'PUT', headers: { x: 'y' }, timeout: 5000, family: 4, localAddress: '127.0.0.1' }
+    expect(await get(request({ ...place, path: '/more', ...more }))).toBe('/more')
+    expect(await get(request({ ...place, path: '', signal: new AbortController().signal }))).toBe('/')
+  })
+
+  test('as `createConnection` of an agent, which keeps it', async () => {
+    const { port, connections } = await serve()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    agent.createConnection = net.connect
+    for (const path of ['/one', '/two']) {
+      expect(await get(request({ agent, host: '127.0.0.1', port, path }))).toBe(path)
+    }
+    expect(connections()).toBe(1)
   })
 })
 

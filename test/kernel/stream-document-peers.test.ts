@@ -14,6 +14,7 @@ describe('joining', () => {
       pack('1111224', lowest, highest, cookie.length, 8, 1300, 0, 4711),
       cookie,
       Buffer.alloc(16 - cookie.length),
+      pack('4', 815),
       Buffer.from('document'),
     ])
 
@@ -29,8 +30,8 @@ describe('joining', () => {
     for (let i = 0; i < 2; i++) {
       document.control(wire.HELLO, helloOf(Buffer.from(challenge.subarray(24, 40))), 0, NOBODY, port)
       const welcome = await document.take(wire.WELCOME)
-      expect(unpack('1124', welcome, 20)).toEqual([1, 4, 1400, 4711])
-      expect(welcome.subarray(28).toString()).toBe('node')
+      expect(unpack('112444', welcome, 20)).toEqual([1, 4, 1400, 4711, expect.any(Number), 815])
+      expect(welcome.subarray(36).toString()).toBe('node')
     }
     expect(node.peers().map(({ name }) => name)).toEqual(['document'])
   })
@@ -42,7 +43,7 @@ describe('joining', () => {
     await document.take(wire.CHALLENGE)
     document.control(wire.HELLO, helloOf(Buffer.alloc(0), 2, 3), 0, NOBODY, port)
     const refuse = await document.take(wire.REFUSE)
-    expect(unpack('211', refuse, 20)).toEqual([1, 1, 1])
+    expect(unpack('2114', refuse, 20)).toEqual([1, 1, 1, 815])
     expect(node.stats()).toMatchObject({ peers: 0, dropped: { badCookie: 1 } })
   })
 
@@ -52,7 +53,9 @@ describe('joining', () => {
     const [one, other] = [await document.take(wire.HELLO), await document.take(wire.HELLO, (frame) => frame[22] === 16)]
     expect(unpack('11114444', one, 0)).toEqual([0x41, wire.HELLO, 0, 1, placeOf('node'), expect.any(Number), 0, 0])
     expect(unpack('1111224', one, 20)).toEqual([1, 1, 0, 4, 1400, 0, expect.any(Number)])
-    expect(one.subarray(32).equals(Buffer.concat([Buffer.alloc(16), Buffer.from('node')]))).toBe(true)
+    expect(one.subarray(32, 48).equals(Buffer.alloc(16))).toBe(true)
+    expect(one.subarray(48, 52).equals(other.subarray(48, 52))).toBe(true)
+    expect(one.subarray(52).toString()).toBe('node')
     expect(unpack('111122', other, 20)).toEqual([1, 1, 16, 4, 1400, 0])
     expect(document.remote?.name).toBe('node')
 
@@ -62,7 +65,7 @@ describe('joining', () => {
       if (!isSent)
         another.control(
           wire.REFUSE,
-          pack('211', 2, 1, 1),
+          Buffer.concat([pack('211', 2, 1, 1), frame.subarray(48, 52)]),
           0,
           { place: frame.readUInt32LE(4), life: frame.readUInt32LE(8) },
           link.address().port,
@@ -94,7 +97,7 @@ describe('joining', () => {
 describe('peers', () => {
   test('a ping gets a pong, a probe its length', async () => {
     const { document } = await pair()
-    document.control(wire.PING, pack('44', 77, 0))
+    document.ping(77)
     expect((await document.take(wire.PONG)).readUInt32LE(20)).toBe(77)
     document.control(wire.PROBE, Buffer.concat([pack('2', 1311), Buffer.alloc(1311 - 22)]))
     expect((await document.take(wire.PROBE_ACK)).readUInt16LE(20)).toBe(1311)
@@ -103,7 +106,7 @@ describe('peers', () => {
   test('what is not a frame of theirs is dropped by the first reason that fits', async () => {
     const { node, document } = await pair('document', { integrity: 'crc32c' }, { integrity: 'crc32c' })
     const before = { ...node.stats().dropped }
-    const ping = Buffer.concat([document.header(wire.CONTROL, wire.PING), pack('44', 1, 0)])
+    const ping = Buffer.concat([document.header(wire.CONTROL, wire.PING), pack('444', 1, 0, 0)])
     const changed = (offset: number, value: number): Buffer => {
       const frame = Buffer.concat([ping, Buffer.alloc(4)])
       frame[offset] = value
@@ -126,7 +129,11 @@ describe('peers', () => {
     const { node, document } = await pair('document')
     const [mine, theirs] = await openedByDocument(node, document, { kind: wire.KINDS.fireAndForget })
     const received = collect(mine)
-    document.control(wire.PING, Buffer.concat([pack('44', 77, 0), Buffer.from('of a later version')]), 0x3e)
+    document.control(
+      wire.PING,
+      Buffer.concat([pack('444', 77, document.remote!.session.theirs, 0), Buffer.from('of a later version')]),
+      0x3e,
+    )
     await document.take(wire.PONG, (frame) => frame.readUInt32LE(20) === 77)
     for (const flags of [wire.ASKS, wire.PIECE, 0x10]) {
       const head = document.header(wire.OPENER | flags, 0)
@@ -180,18 +187,19 @@ describe('peers', () => {
   test('frames for another life, and of nobody, are answered by a stranger', async () => {
     const { node, document } = await pair()
     const wrong = { place: document.remote!.id.place, life: document.remote!.id.life ^ 1 }
-    document.control(wire.PING, pack('44', 1, 0), 0, wrong)
-    expect(unpack('44', await document.take(wire.STRANGER), 20)).toEqual([wrong.place, wrong.life >>> 0])
+    document.control(wire.PING, pack('444', 1, 5, 0), 0, wrong)
+    expect(unpack('444', await document.take(wire.STRANGER), 20)).toEqual([wrong.place, wrong.life >>> 0, 5])
     document.control(wire.PONG, pack('4', 1), 0, wrong)
-    document.control(wire.STRANGER, pack('44', 1, 2), 0, wrong)
+    document.control(wire.STRANGER, pack('444', 1, 2, 0), 0, wrong)
     await expectAlive(document)
     expect(document.untaken(wire.STRANGER)).toBe(0)
     expect(node.stats().dropped).toMatchObject({ otherLife: 3 })
     const { remote } = document
     document.restart()
     document.remote = remote
-    document.control(wire.PING, pack('44', 1, 0))
-    expect(unpack('44', await document.take(wire.STRANGER), 20)).toEqual([remote!.id.place, remote!.id.life])
+    document.ping()
+    const session = remote!.session.theirs
+    expect(unpack('444', await document.take(wire.STRANGER), 20)).toEqual([remote!.id.place, remote!.id.life, session])
     expect(node.stats().dropped).toMatchObject({ unknownPeer: 1 })
   })
 
@@ -208,6 +216,20 @@ describe('peers', () => {
     stream.send('to whom')
     expect(await closed).toMatchObject([{ code }])
     expect(stream.error).toMatchObject({ code })
+  })
+
+  test('a bye, a stranger and a ping of another session end nothing; a stranger without one is asked about', async () => {
+    const { node, document, peer } = await pair()
+    const { own, theirs } = document.remote!.session
+    document.control(wire.BYE, pack('24', 0, own ^ 1))
+    document.control(wire.STRANGER, pack('444', document.id.place, document.id.life, own ^ 1))
+    document.control(wire.PING, pack('444', 1, theirs ^ 1, 0))
+    expect((await document.take(wire.STRANGER)).readUInt32LE(28)).toBe((theirs ^ 1) >>> 0)
+    document.control(wire.STRANGER, pack('444', document.id.place, document.id.life, 0))
+    expect((await document.take(wire.PING)).readUInt32LE(24)).toBe(own)
+    await expectAlive(document)
+    expect(node.stats().dropped).toMatchObject({ otherSession: 3 })
+    expect(peer.closed).toBe(false)
   })
 
   test('a node that leaves says bye', async () => {

@@ -341,8 +341,8 @@ describe('streams', () => {
     expect(await resetOf(theirs.id)).toBe(0)
     say(wire.OPEN, theirs.id, open)
     expect(await resetOf(theirs.id)).toBe(0)
-    say(wire.OPEN, theirs.id - 300, open)
-    expect(await resetOf(theirs.id - 300)).toBe(1)
+    say(wire.OPEN, theirs.id - 2 ** 31, open)
+    expect(await resetOf(theirs.id - 2 ** 31)).toBe(1)
     await expectAlive(document)
     const before = node.stats().dropped
     say(wire.NAK, theirs.id, pack('2244', 1, 0, 0, 1))

@@ -91,6 +91,7 @@ function textOf({ file, messageText }: ts.Diagnostic): string {
 }
 
 const MODULE = `
+import http from 'node:http'
 import { UdpSocket, SocketError, drained, endpoint, interfaces, openLink, type Link, type UdpSocketOptions } from 'geysir'
 import dgram, { createSocket } from 'geysir/dgram'
 import net, { createServer, type Socket } from 'geysir/net'
@@ -108,6 +109,8 @@ if (!link.send('x', endpoint('127.0.0.1', 9))) await drained(link)
 createSocket('udp4', (message, rinfo) => void message.fill(rinfo.port)).close()
 const connection: Socket = net.connect({ port: 9, host: '127.0.0.1' }, () => void new net.Socket().destroy())
 connection.destroy()
+http.request({ port: 9, createConnection: net.connect }).destroy()
+new http.Agent().createConnection = net.connect
 const server: net.Server = net.createServer((one) => void one.pipe(one))
 void [net.createConnection, server, dgram.createSocket, createServer, SimulatedNetwork, linkSuite, interfaces, openLink, SocketError]
 `

@@ -36,10 +36,10 @@ describe('at a bottleneck', () => {
     ['two streams to different peers', times(2, stream), 0.95],
     ['ten nodes, a stream each', times(10, stream), 0.9],
     ['two flows like TCP with CUBIC, to compare', times(2, tcp), 0.9],
-    ['a stream beside a flow like TCP with CUBIC', [stream, tcp], 0.8],
-    ['a flow like TCP with CUBIC that was there before the stream', [tcp, stream], 0.8],
-    ['a stream beside a flow like TCP with NewReno', [stream, reno], 0.8],
-    ['five streams beside five flows like TCP', [...times(5, stream), ...times(5, tcp)], 0.8],
+    ['a stream beside a flow like TCP with CUBIC', [stream, tcp], 0.9],
+    ['a flow like TCP with CUBIC that was there before the stream', [tcp, stream], 0.9],
+    ['a stream beside a flow like TCP with NewReno', [stream, reno], 0.9],
+    ['five streams beside five flows like TCP', [...times(5, stream), ...times(5, tcp)], 0.9],
   ] as const)(
     '%s share it',
     async (name, makes, least) => {

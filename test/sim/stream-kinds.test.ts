@@ -46,6 +46,32 @@ function pour(stream: Stream, bytes: number, isOn: () => boolean): void {
 }
 
 describe('best effort', () => {
+  test('what its sender has forgotten is given up when the first packet that is so far ahead comes', async () => {
+    const pair = await join(
+      1,
+      { latencyMs: 10, lossProbability: 0.2 },
+      { congestionControl: fixedRate(5e6), peerTimeoutMs: 60_000 },
+    )
+    const { network, server, peer } = pair
+    let [far, gaps]: [Stream | undefined, number] = [undefined, 0]
+    server.on('stream', (stream) => {
+      far = stream
+      stream.on('message', () => undefined)
+      stream.on('gap', (packets) => (gaps += packets))
+    })
+    // Twenty packets leave in 6 ms, so most of what is lost is forgotten before it is asked for.
+    const stream = peer.openStream({ kind: 'bestEffort', windowBytes: 20 * 1472 })
+    const untilMs = network.clock.nowMs() + 1000
+    pour(stream, 1400, () => network.clock.nowMs() < untilMs)
+    await pair.advance(3000)
+    const { packetsReceived, packetsLost, beyondWindow } = far!.stats()
+    expect(gaps).toBeGreaterThan(100)
+    expect(packetsLost).toBe(gaps)
+    expect(beyondWindow).toBe(0)
+    expect(packetsReceived + packetsLost).toBeGreaterThan(1000)
+    pair.close()
+  })
+
   test('keeps order, and what is missing is what gaps tell of', async () => {
     await forSeeds(
       seedsOf(60),

@@ -49,6 +49,32 @@ describe('joining', () => {
     node.destroy()
   })
 
+  test('each who waits for the same node has a time of its own', async () => {
+    const network = new SimulatedNetwork(1)
+    const [a, b] = [network.addHost(), network.addHost()]
+    const { node } = nodeOn(a)
+    const nowhere = { address: b.addressOf(), port: PORT }
+    const ends: string[] = []
+    const controller = new AbortController()
+    const wait = (timeoutMs: number, signal?: AbortSignal): Promise<unknown> =>
+      node.connect(nowhere, { timeoutMs, ...(signal === undefined ? {} : { signal }) }).then(
+        ({ name }) => ends.push(`${name} ${timeoutMs}`),
+        (error: StreamError) => ends.push(`${error.code} ${a.clock.nowMs()}`),
+      )
+    const waits = [wait(5000), wait(100), wait(8000), wait(9000, controller.signal)]
+    await network.clock.advanceAsync(300)
+    controller.abort()
+    await network.clock.advanceAsync(5700)
+    expect(ends).toEqual(['ERR_CONNECT_TIMEOUT 100', 'ABORT_ERR 300', 'ERR_CONNECT_TIMEOUT 5000'])
+    // Who waits longest is still waited for.
+    const server = nodeOn(b, { name: 'late' }, { port: PORT })
+    await network.clock.advanceAsync(1500)
+    await Promise.all(waits)
+    expect(ends[3]).toBe('late 8000')
+    node.destroy()
+    server.node.destroy()
+  })
+
   test('a node that is full refuses, another secret is not heard', async () => {
     const network = new SimulatedNetwork(1)
     const [a, b, c] = [network.addHost(), network.addHost(), network.addHost()]
@@ -74,9 +100,10 @@ describe('joining', () => {
     const [a, b] = [network.addHost(), network.addHost()]
     const server = nodeOn(b, {}, { port: PORT })
     const flood = a.openLink()
-    const hello = Buffer.alloc(48)
+    const hello = Buffer.alloc(52)
     hello.set([0x41, 1, 0, 1])
     hello.set([1, 1, 0, 0], 20)
+    hello[48] = 1
     let answers = 0
     flood.on('batch', (batch) => {
       answers += batch.count

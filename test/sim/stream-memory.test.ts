@@ -25,7 +25,7 @@ function joinRaw(link: SimulatedLink, random: SeededRandom, server: { address: s
   const hello = (cookie: Uint8Array): void => {
     const frame = Buffer.alloc(400)
     writeHeader(frame, FLAG.control, TYPE.hello, INTEGRITY.none, id, NOBODY)
-    const fields = { minVersion: VERSION, maxVersion: VERSION, frameBytes: 1472, timestamp: 1, name: 'raw' }
+    const fields = { minVersion: VERSION, maxVersion: VERSION, frameBytes: 1472, timestamp: 1, session: 1, name: 'raw' }
     link.send(frame.subarray(0, encodeControl(frame, { type: TYPE.hello, cookie, ...fields })), server)
   }
   link.on('batch', (batch) => {

@@ -129,7 +129,7 @@ class Attacker {
   }
 
   hello(cookie: Uint8Array = new Uint8Array(0)): void {
-    const fields = { minVersion: VERSION, maxVersion: VERSION, frameBytes: 1472, timestamp: 1, name: '' }
+    const fields = { minVersion: VERSION, maxVersion: VERSION, frameBytes: 1472, timestamp: 1, session: this.id.life, name: '' }
     this.control({ type: TYPE.hello, cookie, ...fields }, NOBODY)
   }
 
@@ -187,8 +187,9 @@ describe('a flood', () => {
         randomFill(random, garbage)
         pick(i).send(garbage.subarray(0, randomBelow(random, 100)))
       },
-      'frames of nobody': (i) => pick(i).control({ type: TYPE.ping, timestamp: i }, known),
-      'frames to an earlier life': (i) => pick(i).control({ type: TYPE.ping, timestamp: i }, { place: known.place, life: 1 }),
+      'frames of nobody': (i) => pick(i).control({ type: TYPE.ping, timestamp: i, session: 1 }, known),
+      'frames to an earlier life': (i) =>
+        pick(i).control({ type: TYPE.ping, timestamp: i, session: 1 }, { place: known.place, life: 1 }),
     }
     const stream = peer.openStream()
     for (const [name, send] of Object.entries(floods)) {
@@ -324,5 +325,6 @@ const HELLO: ControlFrame = {
   cookie: new Uint8Array(0),
   frameBytes: 1472,
   timestamp: 1,
+  session: 1,
   name: '',
 }

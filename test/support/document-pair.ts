@@ -11,7 +11,7 @@ import {
   type StreamNode,
   type UdpSocket,
 } from '../../src/index.js'
-import { CONTROL, PING, PONG, pack } from './document-frames.js'
+import { CONTROL, PONG } from './document-frames.js'
 import { DocumentPeer, type DocumentPeerOptions } from './document-peer.js'
 import type { DocumentStream } from './document-stream.js'
 import { ROOMY, bound } from './sockets.js'
@@ -94,7 +94,7 @@ export async function pour(stream: Stream, messages: readonly Buffer[]): Promise
 export async function expectAlive(document: DocumentPeer): Promise<void> {
   for (let round = 0; round < 2; round++) {
     const time = document.now()
-    document.control(PING, pack('44', time, 0))
+    document.ping(time)
     await document.take(PONG, (frame) => frame.readUInt32LE(20) === time)
   }
 }

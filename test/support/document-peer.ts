@@ -50,6 +50,8 @@ interface Remote {
   readonly name: string
   /** Of new frames, trailer included. */
   readonly frameBytes: number
+  /** What this side and the remote call the session. */
+  readonly session: { readonly own: number; readonly theirs: number }
 }
 
 export class DocumentPeer {
@@ -77,7 +79,7 @@ export class DocumentPeer {
   readonly #controls: Buffer[] = []
   readonly #waiting = new Set<() => void>()
   #nextId = randomBytes(4).readUInt32LE()
-  #asking: { port: number; cookie: Buffer; dueMs: number; waitMs: number } | undefined
+  #asking: { port: number; cookie: Buffer; session: number; dueMs: number; waitMs: number } | undefined
   #ticking: NodeJS.Timeout | undefined
 
   constructor({ name = 'document', integrity = 'none', secret = '', frameBytes = 1400 }: DocumentPeerOptions = {}) {
@@ -102,12 +104,12 @@ export class DocumentPeer {
 
   /** Joins the node at a port of this host. */
   async join(port: number): Promise<Remote> {
-    this.#asking = { port, cookie: Buffer.alloc(0), dueMs: 0, waitMs: 50 }
+    this.#asking = { port, cookie: Buffer.alloc(0), session: drawNumber(), dueMs: 0, waitMs: 50 }
     return this.until(() => this.remote)
   }
 
   leave(reason = 0): void {
-    this.control(BYE, pack('2', reason))
+    this.control(BYE, pack('24', reason, this.remote!.session.own))
     this.remote = undefined
   }
 
@@ -225,8 +227,12 @@ export class DocumentPeer {
     if (isControl && isMine && type <= REFUSE) return this.#onAnswer(frame, sender, port)
     if (!isMine || !this.remote || !isSame(this.remote.id, sender)) {
       this.#drop(isMine ? 'unknownPeer' : 'otherLife')
-      const isAnswered = frame.length >= 28 && !(isControl && type === STRANGER) && !(isMine && port === this.#asking?.port)
-      if (isAnswered) this.control(STRANGER, pack('44', place, life), 0, sender, port)
+      const asked = isControl && type === PING ? frame.readUInt32LE(24) : 0
+      const isAsking = asked === 0 ? port === this.#asking?.port : asked === this.#asking?.session
+      const isAnswered = frame.length >= 32 && !(isControl && type === STRANGER) && !(isMine && isAsking)
+      if (isAnswered) this.control(STRANGER, pack('444', place, life, asked), 0, sender, port)
+      // One that has restarted says so of its earlier life.
+      if (isMine && isControl && type === STRANGER) this.#onStranger(frame)
       return
     }
     if (this.remote.port !== port) return this.#drop('wrongEndpoint')
@@ -236,17 +242,24 @@ export class DocumentPeer {
 
   #onHello(frame: Buffer, sender: NodeId, port: number): void {
     const [lowest, highest, cookieBytes, nameBytes, frameBytes, , time] = unpack('1111224', frame, 20)
-    if (lowest! > 1 || highest! < 1) return this.control(REFUSE, pack('211', 1, 1, 1), 0, sender, port)
+    const theirs = frame.readUInt32LE(48)
+    if (lowest! > 1 || highest! < 1) return this.control(REFUSE, pack('2114', 1, 1, 1, theirs), 0, sender, port)
     const slot = Math.floor(Date.now() / 30_000)
     const cookies = [slot, slot - 1].map((when) => this.#cookieOf(sender, port, when))
     const given = frame.subarray(32, 32 + cookieBytes!)
     if (!cookies.some((cookie) => cookie.equals(given))) {
       return this.control(CHALLENGE, Buffer.concat([pack('4', time!), cookies[0]!]), 0, sender, port)
     }
-    if (this.remote && !isSame(this.remote.id, sender)) return this.control(PING, pack('44', this.now(), 0))
-    this.#admit(sender, port, frame.subarray(48, 48 + nameBytes!), frameBytes!)
+    if (this.remote && !(isSame(this.remote.id, sender) && this.remote.session.theirs === theirs)) return this.ping()
+    const own = this.#asking?.port === port ? this.#asking.session : drawNumber()
+    this.#admit(sender, port, frame.subarray(52, 52 + nameBytes!), frameBytes!, { own, theirs })
     const name = Buffer.from(this.name)
-    this.control(WELCOME, Buffer.concat([pack('1124', 1, name.length, this.#frameBytes, time!), name]), 0, sender, port)
+    const fields = pack('112444', 1, name.length, this.#frameBytes, time!, this.remote!.session.own, theirs)
+    this.control(WELCOME, Buffer.concat([fields, name]), 0, sender, port)
+  }
+
+  ping(time = this.now()): void {
+    this.control(PING, pack('444', time, this.remote!.session.theirs, 0))
   }
 
   #cookieOf({ place, life }: NodeId, port: number, slot: number): Buffer {
@@ -262,30 +275,57 @@ export class DocumentPeer {
       Object.assign(this.#asking, { cookie: Buffer.from(frame.subarray(24, 40)), dueMs: 0 })
       this.#tick()
     } else if (frame[1] === WELCOME) {
-      const [, nameBytes, frameBytes] = unpack('112', frame, 20) as [number, number, number]
-      this.#admit(sender, port, frame.subarray(28, 28 + nameBytes), frameBytes)
-    } else {
+      const [, nameBytes, frameBytes, , theirs, own] = unpack('112444', frame, 20) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ]
+      if (own !== this.#asking.session) return this.#drop('otherSession')
+      this.#admit(sender, port, frame.subarray(36, 36 + nameBytes), frameBytes, { own, theirs })
+    } else if (frame.readUInt32LE(24) === this.#asking.session) {
       this.#asking = undefined
+    } else {
+      this.#drop('otherSession')
     }
   }
 
-  #admit(id: NodeId, port: number, name: Buffer, frameBytes: number): void {
+  #admit(id: NodeId, port: number, name: Buffer, frameBytes: number, session: Remote['session']): void {
     this.#asking = undefined
     if (this.remote) return
-    this.remote = { id, port, name: name.toString(), frameBytes: Math.max(1200, Math.min(frameBytes, this.#frameBytes)) }
+    const shorter = Math.max(1200, Math.min(frameBytes, this.#frameBytes))
+    this.remote = { id, port, name: name.toString(), frameBytes: shorter, session }
   }
 
   #onControl(frame: Buffer, type: number): void {
-    if (type === PING) this.control(PONG, frame.subarray(20, 24))
+    if (type === PING) this.#onPing(frame)
     else if (type === PROBE) this.control(PROBE_ACK, frame.subarray(20, 22))
-    else if (type === BYE) this.#lose()
-    else if (type === STRANGER) this.#onStranger(idAt(frame, 20))
+    else if (type === BYE) this.#onBye(frame.readUInt32LE(22))
+    else if (type === STRANGER) this.#onStranger(frame)
     else if ((type >= OPEN && type <= RESET) || type === GONE) this.#onStreamControl(frame, type)
     else if (type !== PONG && type !== PROBE_ACK) this.faults.push(`type ${type}`)
   }
 
-  #onStranger(meant: NodeId): void {
-    if (isSame(this.remote!.id, meant)) this.#lose()
+  #onPing(frame: Buffer): void {
+    const session = frame.readUInt32LE(24)
+    if (session === this.remote!.session.own) return this.control(PONG, frame.subarray(20, 24))
+    this.#drop('otherSession')
+    this.control(STRANGER, pack('444', this.id.place, this.id.life, session))
+  }
+
+  #onBye(session: number): void {
+    if (session === this.remote!.session.theirs) this.#lose()
+    else this.#drop('otherSession')
+  }
+
+  #onStranger(frame: Buffer): void {
+    if (!this.remote || !isSame(this.remote.id, idAt(frame, 20))) return
+    const session = frame.readUInt32LE(28)
+    if (session === 0) this.ping()
+    else if (session === this.remote.session.theirs) this.#lose()
+    else this.#drop('otherSession')
   }
 
   #lose(): void {
@@ -343,7 +383,7 @@ export class DocumentPeer {
       const fields = pack('1111224', 1, 1, asking.cookie.length, name.length, this.#frameBytes, 0, this.now())
       this.control(
         HELLO,
-        Buffer.concat([fields, hasCookie ? asking.cookie : Buffer.alloc(16), name]),
+        Buffer.concat([fields, hasCookie ? asking.cookie : Buffer.alloc(16), pack('4', asking.session), name]),
         0,
         { place: 0, life: 0 },
         asking.port,
@@ -370,7 +410,12 @@ export class DocumentPeer {
 }
 
 function newLife(name: string): NodeId {
-  return { place: createHash('sha256').update(name).digest().readUInt32LE(), life: randomBytes(4).readUInt32LE() || 1 }
+  return { place: createHash('sha256').update(name).digest().readUInt32LE(), life: drawNumber() }
+}
+
+/** Random, and not 0. */
+function drawNumber(): number {
+  return randomBytes(4).readUInt32LE() || 1
 }
 
 function isSame(one: NodeId, other: NodeId): boolean {

@@ -17,6 +17,7 @@ const uint16 = fc.integer({ min: 0, max: 0xffff })
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
 const name = fc.string({ unit: 'grapheme', maxLength: 255 }).filter((text) => Buffer.byteLength(text) <= 255)
 const cookie = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes))
+const session = fc.integer({ min: 1, max: 0xffff_ffff })
 const window = fc.integer({ min: 1, max: MAX_WINDOW_PACKETS })
 const terms = {
   group: fc.integer({ min: 1, max: 0xffff_ffff }),
@@ -33,14 +34,15 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
     cookie: fc.oneof(cookie, fc.constant(Buffer.alloc(0))),
     frameBytes: uint16,
     timestamp: uint32,
+    session,
     name,
   }),
   fc.record({ type: type(TYPE.challenge), timestamp: uint32, cookie }),
-  fc.record({ type: type(TYPE.welcome), version: uint8, frameBytes: uint16, timestamp: uint32, name }),
-  fc.record({ type: type(TYPE.refuse), reason: uint16, minVersion: uint8, maxVersion: uint8 }),
-  fc.record({ type: type(TYPE.bye), reason: uint16 }),
-  fc.record({ type: type(TYPE.stranger), place: uint32, life: uint32 }),
-  fc.record({ type: type(TYPE.ping), timestamp: uint32 }),
+  fc.record({ type: type(TYPE.welcome), version: uint8, frameBytes: uint16, timestamp: uint32, session, asked: uint32, name }),
+  fc.record({ type: type(TYPE.refuse), reason: uint16, minVersion: uint8, maxVersion: uint8, asked: uint32 }),
+  fc.record({ type: type(TYPE.bye), reason: uint16, session: uint32 }),
+  fc.record({ type: type(TYPE.stranger), place: uint32, life: uint32, session: uint32 }),
+  fc.record({ type: type(TYPE.ping), timestamp: uint32, session: uint32 }),
   fc.record({ type: type(TYPE.pong), timestamp: uint32 }),
   fc.record({
     type: type(TYPE.open),
@@ -168,4 +170,13 @@ test('the layouts are those of the document', () => {
   expect(hex({ type: TYPE.nakEcho, group: 4, base: 2, mask: { low: 1, high: 8 }, most: 3 })).toBe(
     '0400000002000000010000000800000003',
   )
+  const hello = { minVersion: 1, maxVersion: 1, cookie: Buffer.alloc(0), frameBytes: 2, timestamp: 3, session: 4, name: 'a' }
+  expect(hex({ type: TYPE.hello, ...hello })).toBe(`01010001${'02000000'}03000000${'00'.repeat(16)}0400000061`)
+  expect(hex({ type: TYPE.welcome, version: 1, frameBytes: 2, timestamp: 3, session: 4, asked: 5, name: 'a' })).toBe(
+    '0101020003000000040000000500000061',
+  )
+  expect(hex({ type: TYPE.refuse, reason: 2, minVersion: 1, maxVersion: 1, asked: 5 })).toBe('0200010105000000')
+  expect(hex({ type: TYPE.bye, reason: 1, session: 4 })).toBe('010004000000')
+  expect(hex({ type: TYPE.stranger, place: 1, life: 2, session: 3 })).toBe('010000000200000003000000')
+  expect(hex({ type: TYPE.ping, timestamp: 1, session: 2 })).toBe('010000000200000000000000')
 })

@@ -6,8 +6,11 @@ import { StreamDuplex, type DuplexSource } from '../../../src/stream/duplex.js'
 /** A stream that takes `room` messages, until it is ended. */
 class FakeStream extends EventEmitter implements DuplexSource {
   closed = false
+  maxMessageBytes = 16 << 20
   allowHalfOpen = false
   isEnded = false
+  isCutOff = false
+  hasEnded = false
   room: number
   sentBytes = 0
 
@@ -16,7 +19,7 @@ class FakeStream extends EventEmitter implements DuplexSource {
     this.room = room
   }
 
-  send(message: Uint8Array): boolean {
+  sendBytes(message: Uint8Array): boolean {
     if (this.closed || this.isEnded) throw Object.assign(new Error('The stream is closed'), { code: 'ERR_CLOSED' })
     if (this.room === 0) return false
     this.room--
@@ -24,7 +27,7 @@ class FakeStream extends EventEmitter implements DuplexSource {
     return true
   }
 
-  end(): void {
+  endBytes(): void {
     this.isEnded = true
   }
 
@@ -55,10 +58,21 @@ test('a write is several messages, and goes on when there is room', async () => 
   expect([stream.sentBytes, told]).toEqual([200_000, [undefined]])
 })
 
+test('no message is longer than the stream takes', async () => {
+  const stream = new FakeStream(25)
+  stream.maxMessageBytes = 10_000
+  const longest: number[] = []
+  const send = stream.sendBytes.bind(stream)
+  stream.sendBytes = (message) => (longest.push(message.length), send(message))
+  const { told } = writeTo(stream)
+  await turn()
+  expect([Math.max(...longest), stream.sentBytes, told]).toEqual([10_000, 200_000, [undefined]])
+})
+
 test('a stream that is ended by whoever has it fails the write that waits, and does not throw', async () => {
   const stream = new FakeStream(1)
   const { told } = writeTo(stream)
-  stream.end()
+  stream.endBytes()
   stream.emit('drain')
   await turn()
   expect(told).toEqual(['ERR_CLOSED', 'error ERR_CLOSED'])

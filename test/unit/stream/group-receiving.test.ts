@@ -15,38 +15,34 @@ const roundTrip = new RoundTrip()
 /** A receiver of a multicast group that reads everything. Packet i is one message, which is i. */
 class Receiver {
   readonly messages: number[] = []
-  readonly #context = {
-    pool: new FramePool(FRAME_BYTES, 1 << 20),
-    roundTrip,
-    memory: new AssemblyShare(new AssemblyBudget(1 << 20)),
-    maxMessageBytes: 1000,
-  }
-  readonly #owner = {
-    onMessage: (message: Buffer) => void this.messages.push(message.readUInt32LE()),
-    onGap: () => undefined,
-    onEnd: () => undefined,
-    onResumed: () => undefined,
-    onFailure: () => expect.unreachable(),
-  }
-  readonly group = new GroupReceiving(
-    {
-      terms: { group: 1, receivers: 1, backOff: 0 },
-      endpoint: '239.1.2.3:5000',
-      historyBytes: 1 << 18,
-      random: new SeededRandom(1),
-    },
-    this.#context,
-  )
-  readonly half = new ReceiveHalf(
-    { kind: 'reliable', windowPackets: 1000, windowBytes: 1000 * FRAME_BYTES, ordered: true },
-    this.#context,
-    this.#owner,
-    { position: 0, counters: undefined, isPaused: true },
-    this.group.schedules,
-  )
+  readonly group: GroupReceiving
+  readonly half: ReceiveHalf
 
-  constructor() {
-    this.group.attach(this.half, this.#owner)
+  constructor(memoryBytes = 1 << 20) {
+    const context = {
+      pool: new FramePool(FRAME_BYTES, memoryBytes),
+      roundTrip,
+      memory: new AssemblyShare(new AssemblyBudget(1 << 20)),
+      maxMessageBytes: 1000,
+    }
+    const owner = {
+      onMessage: (message: Buffer) => void this.messages.push(message.readUInt32LE()),
+      onGap: () => undefined,
+      onEnd: () => undefined,
+      onResumed: () => undefined,
+      onFailure: () => expect.unreachable(),
+    }
+    const terms = { group: 1, receivers: 1, backOff: 0 }
+    const random = new SeededRandom(1)
+    this.group = new GroupReceiving({ terms, endpoint: '239.1.2.3:5000', historyBytes: 1 << 18, random }, context)
+    this.half = new ReceiveHalf(
+      { kind: 'reliable', windowPackets: 1000, windowBytes: 1000 * FRAME_BYTES, ordered: true },
+      context,
+      owner,
+      { position: 0, counters: undefined, isPaused: true },
+      this.group.schedules,
+    )
+    this.group.attach(this.half, owner)
     this.half.resume()
   }
 
@@ -105,4 +101,13 @@ test('a packet that came in pieces is no reason to wait for what would follow fr
   expect(receiver.asks(1)).toEqual([[1]])
   receiver.piece(1)
   expect(receiver.messages).toEqual([0, 1, 2, 3, 4])
+})
+
+test('what is kept to be taken out of repairs gives way to packets that wait for others', () => {
+  const receiver = new Receiver(4 * FRAME_BYTES)
+  for (const packet of [0, 1, 2, 3]) receiver.data(packet)
+  for (const packet of [5, 6, 7]) receiver.data(packet)
+  expect(receiver.half.counters.noMemory).toBe(0)
+  receiver.data(4)
+  expect(receiver.messages).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
 })

@@ -65,6 +65,15 @@ describe('streams', () => {
     expect(stream.stats().messagesSent).toBe(0)
   })
 
+  test.each([
+    { ordered: false },
+    { kind: 'bestEffort' },
+    { kind: 'bestEffort', ordered: false },
+    { kind: 'fireAndForget' },
+  ] as const)('no duplex of %j: bytes would be scrambled, or missing', (options) => {
+    failure(() => peer.openStream(options).duplex(), 'ERR_INVALID_STATE')
+  })
+
   test('what is closed says so', async () => {
     const stream = peer.openStream()
     stream.end()

@@ -81,8 +81,11 @@ test('receivers are peers, once, and only while it is open', async () => {
   expect(failure(() => publication.add({} as Peer)).code).toBe('ERR_INVALID_ARG_TYPE')
   expect(failure(() => publication.add(peer, { from: 'then' as 'now' })).code).toBe('ERR_INVALID_ARG_VALUE')
   publication.add(peer)
+  await network.clock.advanceAsync(100)
+  const peerOfTheOther = streams[0]!.peer as Peer
+  expect(failure(() => publication.add(peerOfTheOther)).code).toBe('ERR_INVALID_ARG_VALUE')
   expect(failure(() => publication.add(peer)).code).toBe('ERR_INVALID_STATE')
-  expect(publication.receivers).toMatchObject([{ peer, isOpen: false, lagPackets: 0, lossRate: 0 }])
+  expect(publication.receivers).toMatchObject([{ peer, isOpen: true, lagPackets: 0, lossRate: 0 }])
   expect(failure(() => publication.send(Buffer.alloc((16 << 20) + 1))).code).toBe('ERR_OUT_OF_RANGE')
   expect(failure(() => publication.send('x', 256)).code).toBe('ERR_OUT_OF_RANGE')
   const closed = publication.close()
