@@ -6,6 +6,8 @@ export class FrameSlot {
   /** The header of a data frame, as the words of a little-endian machine: there are only such. */
   readonly header: Int32Array
   length = 0
+  /** Where chunks may end. */
+  limit = 0
   /** Where the walk through its chunks goes on. */
   cursor = 0
   #view: Buffer

@@ -50,13 +50,15 @@ export class FrameWriter {
     this.#previousLength = 0
   }
 
+  /** It is filled as far as frames went when it was begun, and not beyond its memory. */
   begin(slot: FrameSlot): void {
     slot.length = DATA_HEADER_BYTES
+    slot.limit = Math.min(this.limit, slot.memory.length - this.#trailerBytes)
   }
 
   /** Is there room for all of a message that is not cut? */
   hasRoom(slot: FrameSlot, messageBytes: number): boolean {
-    return slot.length + CHUNK_BYTES + messageBytes <= this.#limitOf(slot)
+    return slot.length + CHUNK_BYTES + messageBytes <= slot.limit
   }
 
   /** After {@link hasRoom}. */
@@ -74,7 +76,7 @@ export class FrameWriter {
 
   /** May a piece of a message that is cut go here, or is what is left not worth it? */
   isWorthAPiece(slot: FrameSlot): boolean {
-    return this.#limitOf(slot) - slot.length >= MIN_PIECE_BYTES
+    return slot.limit - slot.length >= MIN_PIECE_BYTES
   }
 
   /** Writes as much of the message as there is room for, and moves its `offset`. */
@@ -83,7 +85,7 @@ export class FrameWriter {
     const { offset, length } = long
     const isFirst = offset === 0
     const at = slot.length + (isFirst ? FIRST_CHUNK_BYTES : CHUNK_BYTES)
-    const pieceBytes = Math.min(this.#limitOf(slot) - at, length - offset)
+    const pieceBytes = Math.min(slot.limit - at, length - offset)
     const isLast = offset + pieceBytes === length
     memory[slot.length] = CHUNK_FLAG.present | (isFirst ? CHUNK_FLAG.first : 0) | (isLast ? CHUNK_FLAG.last : 0)
     memory[slot.length + 1] = long.handler
@@ -97,16 +99,11 @@ export class FrameWriter {
   /** More follows: makes the frame as long as the one before if it is only a little shorter, so that both leave together (offload). */
   pad(slot: FrameSlot): void {
     const missing = this.#previousLength - slot.length
-    if (missing > 0 && missing <= MAX_PADDING_BYTES && this.#previousLength <= this.#limitOf(slot)) {
+    if (missing > 0 && missing <= MAX_PADDING_BYTES && this.#previousLength <= slot.limit) {
       slot.memory.fill(0, slot.length, this.#previousLength)
       slot.length = this.#previousLength
     }
     this.#previousLength = slot.length
-  }
-
-  /** A frame that was begun before the path became wider has no room for more. */
-  #limitOf(slot: FrameSlot): number {
-    return Math.min(this.limit, slot.memory.length - this.#trailerBytes)
   }
 }
 
