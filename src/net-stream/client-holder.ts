@@ -23,7 +23,8 @@ export class ClientHolder implements Holder {
       type: isIpv6 ? 'udp6' : 'udp4',
       ipv6Only: isIpv6,
       lookup: place.lookup ?? lookup,
-      receiveErrors: capabilities().receiveErrors,
+      // Where there is no such option, false is refused as well.
+      ...(capabilities().receiveErrors && { receiveErrors: true }),
     })
     this.#udp.on('error', onError)
     this.#isOwn = node === undefined
