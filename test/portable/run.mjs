@@ -82,6 +82,8 @@ console.log(
 )
 if (results !== undefined) writeFileSync(results, JSON.stringify({ numPassedTests: counts.pass, numFailedTests: counts.fail }))
 process.exitCode = counts.fail > 0 || counts.pass === 0 ? 1 : 0
+// What a failed test left open would be waited for.
+if (counts.fail > 0) process.exit()
 
 /** The known lack that is all that is wrong with a test. @param {import('@vitest/runner').Test} test @returns {string | undefined} */
 function lackOf(test) {
